@@ -1,0 +1,1 @@
+"""The schema's one history, for SQLite and PostgreSQL alike."""

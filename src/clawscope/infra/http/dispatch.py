@@ -1,0 +1,143 @@
+"""From ASGI to an endpoint and back: caller, limits, body, handler, answer; in that order (tokens.md §2.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from clawscope.infra.http.call import Call, Reply, StreamReply
+from clawscope.infra.http.endpoint import Endpoint
+from clawscope.infra.http.idempotency import Idempotency
+from clawscope.infra.http.needs import Gate
+from clawscope.infra.http.parse import read_body, read_form, read_json, read_query
+from clawscope.infra.http.problem import encode, rendered
+from clawscope.infra.http.stream import send_pieces
+from clawscope.infra.limit.source_rate import SourceRate
+from clawscope.infra.telemetry.metrics import Metrics
+from clawscope.infra.telemetry.trace import Trace
+from clawscope.kernel.clock import Clock, monotonic_us
+from clawscope.kernel.codes import METHOD_NOT_ALLOWED, RATE_LIMITED
+from clawscope.kernel.errors import Code
+from clawscope.kernel.ids import request_id
+
+_BODY_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_REPEATABLE = frozenset({"audience", "resource"})
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What every dispatch needs: the gate, idempotency, the source limiter, metrics, the clock, the base of problem types."""
+
+    gate: Gate
+    idempotency: Idempotency
+    limiter: SourceRate | None
+    metrics: Metrics
+    clock: Clock
+    base_url: str
+
+
+class Dispatch:
+    """The ASGI application of one address: its endpoints by method."""
+
+    def __init__(self, endpoints: Mapping[str, Endpoint], around: Surroundings) -> None:
+        self._endpoints = dict(endpoints)
+        self._around = around
+        self._allow = ", ".join(sorted(endpoints))
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one request."""
+        started = monotonic_us()
+        endpoint = self._endpoints.get(scope["method"])
+        route = endpoint.operation if endpoint else scope["method"]
+        call = Call(scope, route, request_id(), _trace(scope["headers"]))
+        limits: dict[str, str] = {}
+        shape, extra = (endpoint.shape, endpoint.refusal_extra) if endpoint else ("problem", {})
+        reply, code = await rendered(call, lambda: self._run(endpoint, call, receive, limits), shape, extra, self._around.base_url)
+        if code is not None and endpoint is not None:
+            await self._after_refusal(endpoint, call, code)
+        await _send(send, receive, reply, call, limits)
+        path = endpoint.path if endpoint else "unmatched"
+        self._around.metrics.observe_request("issuer", path, call.method, reply.status, (monotonic_us() - started) / 1e6)
+
+    async def _run(self, endpoint: Endpoint | None, call: Call, receive: Any, limits: dict[str, str]) -> Reply | StreamReply:
+        if endpoint is None:
+            raise METHOD_NOT_ALLOWED(f"allowed: {self._allow}", headers={"Allow": self._allow})
+        if endpoint.rated:
+            self._charge(call.source, limits)
+        if endpoint.needs.kind != "public":
+            call.principal = await self._around.gate(endpoint.needs, call)
+        call.query = read_query(call.raw_query, endpoint.query)
+        if call.method in _BODY_METHODS:
+            call.raw_body = await read_body(receive, call.headers, endpoint.most_bytes)
+            call.body = (
+                read_form(call.raw_body, call.headers, endpoint.body, _REPEATABLE)
+                if endpoint.form
+                else read_json(call.raw_body, endpoint.body, exact=endpoint.exact_numbers)
+            )
+        if endpoint.idempotent:
+            return await self._once(endpoint, call)
+        return await endpoint.handler(call)
+
+    async def _once(self, endpoint: Endpoint, call: Call) -> Reply | StreamReply:
+        kept = await self._around.idempotency.begin(call, endpoint.operation)
+        if kept is not None:
+            if endpoint.remint is not None:
+                kept.body = await endpoint.remint(kept.body)
+            kept.headers = {"Cache-Control": "no-store", "Idempotency-Replayed": "true"}
+            return kept
+        reply = await endpoint.handler(call)
+        if call.ticket is not None and isinstance(reply, Reply) and endpoint.remint is None:
+            await self._around.idempotency.finish(call.ticket, reply)
+        return reply
+
+    async def _after_refusal(self, endpoint: Endpoint, call: Call, code: Code) -> None:
+        self._around.metrics.observe_refusal(code.name)
+
+        async def tidy() -> Reply:
+            if call.ticket is not None:
+                await self._around.idempotency.abandon(call.ticket)
+            if endpoint.refused is not None:
+                await endpoint.refused(call, code)
+            return Reply()
+
+        # The refusal stands whatever its bookkeeping meets: an error here is logged by the renderer, not answered.
+        await rendered(call, tidy, "problem", {}, self._around.base_url)
+
+    def _charge(self, source: str, limits: dict[str, str]) -> None:
+        limiter = self._around.limiter
+        if limiter is None:
+            return
+        charge = limiter.charge(source, self._around.clock.now_ms())
+        limits |= charge.headers()
+        if not charge.allowed:
+            raise RATE_LIMITED(
+                f"at most {limiter.per_second} calls a second from one source", headers={"Retry-After": str(charge.retry_after_s)}
+            )
+
+
+def _trace(headers: list[tuple[bytes, bytes]]) -> Trace:
+    traceparent = trace_id = None
+    for name, value in headers:
+        if name == b"traceparent":
+            traceparent = value.decode("latin-1")
+        elif name == b"x-trace-id":
+            trace_id = value.decode("latin-1")
+    return Trace.from_headers(traceparent, trace_id)
+
+
+async def _send(send: Any, receive: Any, reply: Reply | StreamReply, call: Call, limits: Mapping[str, str]) -> None:
+    headers = [
+        (b"content-type", reply.media_type.encode()),
+        (b"x-clawscope-request-id", call.request_id.encode()),
+        (b"x-trace-id", call.trace.trace_id.encode()),
+    ]
+    headers += [(name.lower().encode(), value.encode("latin-1", "replace")) for name, value in (*reply.headers.items(), *limits.items())]
+    if isinstance(reply, StreamReply):
+        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+        await send_pieces(send, receive, reply.pieces)
+        return
+    body = encode(reply.body)
+    headers.append((b"content-length", str(len(body)).encode()))
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

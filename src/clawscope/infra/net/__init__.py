@@ -1,0 +1,1 @@
+"""Calls to other services: bounded in time and size, no redirects."""

@@ -1,0 +1,1 @@
+"""The issuer: capability tokens, their revocation, their keys and their audit."""

@@ -1,0 +1,1 @@
+"""Where the issuer meets HTTP, SQL, other services and the clock."""

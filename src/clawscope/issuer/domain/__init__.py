@@ -1,0 +1,1 @@
+"""Nouns and rules of issuing: requests, tiers, chains, decisions, exchanges, approvals, keys. Pure."""

@@ -1,0 +1,1 @@
+"""What the issuer does: one verb a file."""

@@ -1,0 +1,1 @@
+"""Where everything is put together: settings, who satisfies whose port, the application, the command line."""

@@ -1,0 +1,150 @@
+"""The application of one process: opened from settings, started, served, stopped."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from clawscope import __version__
+from clawscope.infra.bell.settings import BellSettings
+from clawscope.infra.bell.valkey import ValkeyBell
+from clawscope.infra.config.loading import Loaded
+from clawscope.infra.db.database import Database
+from clawscope.infra.db.open import open_database
+from clawscope.infra.db.outbox import Relay
+from clawscope.infra.db.settings import DbSettings
+from clawscope.infra.db.version import HEAD, standing_version
+from clawscope.infra.http.application import application
+from clawscope.infra.http.dispatch import Surroundings
+from clawscope.infra.http.idempotency import Idempotency
+from clawscope.infra.http.openapi import document
+from clawscope.infra.http.probes import Probes
+from clawscope.infra.jobs.runner import Job, JobRunner
+from clawscope.infra.limit.source_rate import SourceRate
+from clawscope.infra.telemetry.buffer import TelemetryBuffer
+from clawscope.infra.telemetry.logs import get_logger
+from clawscope.infra.telemetry.metrics import Metrics
+from clawscope.issuer.settings import IssuerSettings
+from clawscope.issuer.wiring import Base, Issuer, Neighbours
+from clawscope.kernel.clock import Clock, SystemClock
+from clawscope.kernel.events import Event
+from clawscope.kernel.ids import random_hex
+from clawscope.main.introductions import issuer_neighbours
+
+_events = get_logger("events")
+_OUTBOX_KEEP_S = 7 * 86400
+_TELEMETRY_BATCH = 2000
+
+
+class NotReadyToStart(RuntimeError):
+    """The server must not start like this; the text says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How this start was asked for: dev mode, and whether the operator vouches for the clock."""
+
+    dev: bool = False
+    clock_confirmed: bool = False
+
+
+class Application:
+    """Everything one process serves."""
+
+    def __init__(self, loaded: Loaded, options: Options, *, clock: Clock | None = None, neighbours: Neighbours | None = None) -> None:
+        self._options = options
+        self.issuer_settings: IssuerSettings = loaded.sections["issuer"]
+        db: DbSettings = loaded.sections["db"]
+        bell: BellSettings = loaded.sections["bell"]
+        self.clock: Clock = clock or SystemClock()
+        self.metrics = Metrics()
+        assert db.url is not None  # required by its declaration
+        self.database: Database = open_database(db.url.reveal(), observe_batch=lambda size: None)
+        self._bell = ValkeyBell(bell.url.reveal()) if bell.url is not None else None
+        self.telemetry: TelemetryBuffer[Event] = TelemetryBuffer(loaded.sections["telemetry"].buffer_size)
+        ring = self._bell.ring if self._bell is not None else _silence
+        base = Base(self.database, self.clock, self.telemetry, ring, self._bell is not None, f"issuer-{random_hex(4)}")
+        self._neighbours = neighbours or issuer_neighbours(self.issuer_settings)
+        self.issuer = Issuer(self.issuer_settings, base, self._neighbours)
+        self._idempotency = Idempotency(self.database, self.clock, self.issuer_settings.idempotency_ttl_s)
+        self._relay = Relay(self.database, {"log": _log_event})
+        self._jobs: JobRunner | None = None
+        self._dropped_told = 0
+
+    async def start(self) -> None:
+        """Open, check, load. Raises `NotReadyToStart`, and refusals of the store."""
+        standing = await standing_version(self.database)
+        if standing != HEAD:
+            raise NotReadyToStart(f"the database schema is at {standing or 'nothing'}, this version needs {HEAD}: run `clawscope migrate`")
+        await self._check_clock()
+        await self.issuer.start()
+        if self._bell is not None:
+            self._bell.listen(self.issuer.look)
+        self._jobs = JobRunner(self.database, self.clock, [*self.issuer.jobs(), *self._own_jobs()])
+        self._jobs.start()
+
+    async def stop(self) -> None:
+        """Finish what runs, then close."""
+        if self._jobs is not None:
+            await self._jobs.stop()
+        await self.issuer.stop()
+        await self._flush()
+        if self._bell is not None:
+            await self._bell.close()
+        close = getattr(self._neighbours.chains, "close", None)
+        if close is not None:
+            await close()
+        await self.database.close()
+
+    def asgi(self) -> Any:
+        """The ASGI application."""
+        probes = Probes(__version__, self.metrics, self._standing, [self.issuer.health])
+        endpoints = [*probes.endpoints(), *self.issuer.endpoints()]
+        probes.describe(document(endpoints, __version__))
+        per_second = self.issuer_settings.introspect_anonymous_per_s
+        around = Surroundings(
+            gate=self.issuer.gate,
+            idempotency=self._idempotency,
+            limiter=SourceRate(per_second) if per_second else None,
+            metrics=self.metrics,
+            clock=self.clock,
+            base_url=self.issuer_settings.url,
+        )
+        return application(endpoints, around, [self.start], [self.stop])
+
+    async def _check_clock(self) -> None:
+        latest = await self.issuer.latest_commit()
+        behind = latest - self.clock.now()
+        if behind > self.issuer_settings.clock_skew_s and not self._options.clock_confirmed:
+            raise NotReadyToStart(f"the clock is {behind} s behind the store's last commit: set it right, or start with --clock-confirmed")
+
+    async def _standing(self) -> Mapping[str, bool]:
+        return {"store": await standing_version(self.database) == HEAD, **self.issuer.ready()}
+
+    def _own_jobs(self) -> list[Job]:
+        return [
+            Job("outbox.relay", 1, self._relay.run_once),
+            Job("outbox.trim", 3600, lambda: self._relay.trim(self.clock.now() - _OUTBOX_KEEP_S)),
+            Job("idempotency.expire", 60, self._idempotency.expire),
+            Job("telemetry.flush", 1, self._flush, leased=False),
+        ]
+
+    async def _flush(self) -> None:
+        while batch := self.telemetry.drain(_TELEMETRY_BATCH):
+            for event in batch:
+                self.metrics.introspected(event.name.split(".")[1], str(event.data.get("code", event.data.get("active", "ok"))))
+            await asyncio.sleep(0)
+        dropped = self.telemetry.dropped
+        if dropped > self._dropped_told:
+            self.metrics.dropped("buffer_full", dropped - self._dropped_told)
+            self._dropped_told = dropped
+
+
+async def _log_event(event: Event) -> None:
+    _events.info(event.name, event_id=event.event_id, at=event.at, **{f"data_{name}": value for name, value in event.data.items()})
+
+
+def _silence() -> None:
+    """No bell: others poll."""

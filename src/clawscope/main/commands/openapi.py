@@ -1,0 +1,56 @@
+"""`clawscope openapi`: the OpenAPI document of every route, without starting a server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from clawscope import __version__
+from clawscope.infra.config import load
+from clawscope.main.commands.connection import Json
+from clawscope.main.dev_mode import dev_values
+from clawscope.main.output import Output
+
+EPILOG = "Example: clawscope openapi --out openapi.json"
+
+
+def openapi(
+    out_file: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Where to write. Default: standard output.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Print the OpenAPI 3.1 document, the same a server answers at /openapi.json."""
+    with Output(as_json) as out:
+        text = msgspec.json.format(msgspec.json.encode(described()), indent=2)
+        if out_file is None:
+            out.text(text.decode())
+            return
+        out_file.write_bytes(text + b"\n")
+        out.result({"file": str(out_file)})
+        out.say(f"Wrote {out_file}")
+
+
+def described() -> dict[str, Any]:
+    """The document, from the declared routes of an application that is put together and never started."""
+    # The server's libraries take a second that other commands need not wait.
+    from clawscope.infra.http.openapi import document
+    from clawscope.infra.http.probes import Probes
+    from clawscope.main.app import Application, Options
+    from clawscope.main.settings import SECTIONS
+
+    with TemporaryDirectory(prefix="clawscope-openapi-") as folder:
+        loaded = load(SECTIONS, toml_text=None, environ={}, dev_values=dev_values(Path(folder), "https://issuer.example"))
+        application = Application(loaded, Options(dev=True))
+        probes = Probes(__version__, application.metrics, _nothing_stands, [])
+        found = document([*probes.endpoints(), *application.issuer.endpoints()], __version__)
+        asyncio.run(application.database.close())
+    return found
+
+
+async def _nothing_stands() -> Mapping[str, bool]:
+    return {}

