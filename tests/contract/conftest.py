@@ -22,7 +22,7 @@ from clawscope.infra.db.postgres import postgres_engine
 from clawscope.infra.db.schema import metadata, sequences
 from clawscope.infra.db.sqlite import sqlite_engine
 
-SEQUENCES = ("issuances", "revocations", "key_snapshots", "approvals", "outbox")
+SEQUENCES = ("writer", "issuances", "revocations", "key_snapshots", "approvals", "outbox")
 Scenario = Callable[[Database], Awaitable[Any]]
 
 
@@ -64,22 +64,35 @@ def postgres_url() -> Iterator[str]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DatabaseUnderTest]:
-    """One empty database."""
-    if request.param == "sqlite":
-        engine = sqlite_engine(tmp_path / "clawscope.db")
+@pytest.fixture
+def make_database(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], DatabaseUnderTest]:
+    """Makes one empty database of a kind: `sqlite` or `postgres`."""
+
+    def make(kind: str) -> DatabaseUnderTest:
+        if kind == "postgres":
+            return DatabaseUnderTest(kind, _postgres_database(request.getfixturevalue("postgres_url")))
+        path = tmp_path / "clawscope.db"
+        engine = sqlite_engine(path)
         with engine.begin() as connection:
             create_schema(connection)
         engine.dispose()
-        yield DatabaseUnderTest("sqlite", f"sqlite:///{tmp_path / 'clawscope.db'}")
-        return
-    server_url = request.getfixturevalue("postgres_url")
+        return DatabaseUnderTest(kind, f"sqlite:///{path}")
+
+    return make
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request: pytest.FixtureRequest, make_database: Callable[[str], DatabaseUnderTest]) -> DatabaseUnderTest:
+    """One empty database of each kind."""
+    return make_database(request.param)
+
+
+def _postgres_database(server_url: str) -> str:
     name = f"t{uuid.uuid4().hex}"
     asyncio.run(_create(server_url, name))
     url = server_url.replace("/postgres?", f"/{name}?")
     asyncio.run(_fill(url))
-    yield DatabaseUnderTest("postgres", url)
+    return url
 
 
 async def _create(server_url: str, name: str) -> None:

@@ -7,9 +7,14 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from clawscope.infra.db.open import open_database
+from clawscope.infra.db.postgres import postgres_engine
+from clawscope.infra.db.tx import Tx
+from clawscope.issuer.adapters.key_store import SqlKeys
 from clawscope.issuer.adapters.store import issuer_store
 from clawscope.issuer.domain.feed import NEVER, FeedRow
 from clawscope.issuer.domain.keyring import ACTIVE, PREPARED, RETIRED, REVOKED, VERIFY_ONLY, KeyRecord
@@ -24,12 +29,12 @@ Scenario = Callable[[Any], Awaitable[Any]]
 Run = Callable[[Scenario], Any]
 
 
-@pytest.fixture(params=["memory", "database"])
-def run(request: pytest.FixtureRequest) -> Run:
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
+def run(request: pytest.FixtureRequest, make_database: Callable[[str], DatabaseUnderTest]) -> Run:
     """Runs a scenario on a store: the fake once, and every real database."""
     if request.param == "memory":
         return lambda scenario: asyncio.run(scenario(MemoryStore(ManualClock(NOW))))
-    under_test: DatabaseUnderTest = request.getfixturevalue("database")
+    under_test = make_database(request.param)
     return lambda scenario: under_test.run(lambda database: scenario(issuer_store(database, ManualClock(NOW), 60, lambda: None)))
 
 
@@ -290,33 +295,33 @@ def test_of_two_simultaneous_moves_one_wins(database: DatabaseUnderTest) -> None
     database.run(scenario)
 
 
-def test_no_activation_slips_past_an_issue_that_saw_the_key_active(database: DatabaseUnderTest) -> None:
-    """On PostgreSQL the key's row stays share-locked until the issue commits; SQLite has one writer anyway."""
-    if database.kind == "sqlite":
-        return
+def test_no_activation_slips_past_an_issue_that_saw_the_key_active(make_database: Callable[[str], DatabaseUnderTest]) -> None:
+    """The key's row stays share-locked until the issue commits; SQLite has one writer anyway."""
 
-    async def scenario(first: Any) -> None:
-        second = open_database(database.url)
-        issuing, moving = (issuer_store(one, ManualClock(NOW), 60, lambda: None) for one in (first, second))
-        order: list[str] = []
-        try:
-            await issuing.transact(lambda work: work.keys.add(key(1, ACTIVE)))
+    url = make_database("postgres").url
 
-            def issue(work: Any) -> None:
-                assert work.keys.is_active("k1")
-                # Holds the transaction open while the other process tries to move the key.
-                work.keys._tx.rows(text("SELECT pg_sleep(0.3)"))
-                order.append("issued")
+    async def main() -> None:
+        engine = postgres_engine(url)
+        async with engine.begin() as setup:
+            await setup.run_sync(lambda connection: within(connection, lambda keys: keys.add(key(1, ACTIVE))))
+        async with engine.begin() as issuing:
+            assert await issuing.run_sync(lambda connection: within(connection, lambda keys: keys.is_active("k1")))
+            with pytest.raises(DBAPIError, match="lock timeout"):
+                await step_back(engine)
+        assert await step_back(engine)
+        await engine.dispose()
 
-            def step_back(work: Any) -> None:
-                assert work.keys.move("k1", ACTIVE, ACTIVE)
-                order.append("moved")
+    asyncio.run(main())
 
-            first_issue = asyncio.ensure_future(issuing.transact(issue))
-            await asyncio.sleep(0.1)
-            await asyncio.gather(first_issue, moving.transact(step_back))
-            assert order == ["issued", "moved"]
-        finally:
-            await second.close()
 
-    database.run(scenario)
+async def step_back(engine: AsyncEngine) -> Any:
+    async with engine.begin() as moving:
+        await moving.execute(text("SET LOCAL lock_timeout = '50ms'"))
+        return await moving.run_sync(lambda connection: within(connection, lambda keys: keys.move("k1", ACTIVE, ACTIVE)))
+
+
+def within(connection: Connection, act: Callable[[SqlKeys], Any]) -> Any:
+    tx = Tx(connection)
+    value = act(SqlKeys(tx))
+    tx.flush()
+    return value

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 BLANKS = " \t\n\r"
+_PRINTABLE = re.compile(r"[ -~]*")
+_VISIBLE = re.compile(r"[!-~]*")
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 def trimmed(text: str) -> str:
@@ -12,15 +18,14 @@ def trimmed(text: str) -> str:
 
 def is_printable_ascii(text: str, *, blanks: bool = True) -> bool:
     """Whether every character is printable ASCII; without `blanks`, U+0020 is refused too."""
-    low = " " if blanks else "!"
-    return all(low <= char <= "~" for char in text)
+    return (_PRINTABLE if blanks else _VISIBLE).fullmatch(text) is not None
 
 
 def has_controls(text: str) -> bool:
     """Whether the text holds a C0, DEL or C1 control, or a lone surrogate."""
-    return any(char < " " or "\x7f" <= char <= "\x9f" or "\ud800" <= char <= "\udfff" for char in text)
+    return _CONTROLS.search(text) is not None
 
 
 def is_storable(text: str, most: int) -> bool:
     """Whether a store may see this text: at most `most` characters, no NUL, no lone surrogate."""
-    return len(text) <= most and "\x00" not in text and not any("\ud800" <= char <= "\udfff" for char in text)
+    return len(text) <= most and _UNSTORABLE.search(text) is None

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import signal
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clawscope import __version__
 from clawscope.infra.bell.settings import BellSettings
-from clawscope.infra.bell.valkey import ValkeyBell
-from clawscope.infra.config.loading import Loaded
+from clawscope.infra.config.loading import ConfigProblems, Loaded
 from clawscope.infra.db.database import Database
 from clawscope.infra.db.open import open_database
 from clawscope.infra.db.outbox import Relay
@@ -32,14 +32,16 @@ from clawscope.kernel.clock import Clock, SystemClock
 from clawscope.kernel.events import Event
 from clawscope.kernel.ids import random_hex
 from clawscope.main.introductions import issuer_neighbours
+from clawscope.main.not_ready import NotReadyToStart
+
+if TYPE_CHECKING:
+    from clawscope.infra.bell.valkey import ValkeyBell
 
 _events = get_logger("events")
+_log = get_logger("server")
+Reread = Callable[[], IssuerSettings]
 _OUTBOX_KEEP_S = 7 * 86400
 _TELEMETRY_BATCH = 2000
-
-
-class NotReadyToStart(RuntimeError):
-    """The server must not start like this; the text says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,15 @@ class Options:
 class Application:
     """Everything one process serves."""
 
-    def __init__(self, loaded: Loaded, options: Options, *, clock: Clock | None = None, neighbours: Neighbours | None = None) -> None:
+    def __init__(
+        self,
+        loaded: Loaded,
+        options: Options,
+        *,
+        clock: Clock | None = None,
+        neighbours: Neighbours | None = None,
+        reread: Reread | None = None,
+    ) -> None:
         self._options = options
         self.issuer_settings: IssuerSettings = loaded.sections["issuer"]
         db: DbSettings = loaded.sections["db"]
@@ -62,15 +72,18 @@ class Application:
         self.metrics = Metrics()
         assert db.url is not None  # required by its declaration
         self.database: Database = open_database(db.url.reveal(), observe_batch=lambda size: None)
-        self._bell = ValkeyBell(bell.url.reveal()) if bell.url is not None else None
+        self._bell = _bell(bell)
         self.telemetry: TelemetryBuffer[Event] = TelemetryBuffer(loaded.sections["telemetry"].buffer_size)
         ring = self._bell.ring if self._bell is not None else _silence
         base = Base(self.database, self.clock, self.telemetry, ring, self._bell is not None, f"issuer-{random_hex(4)}")
         self._neighbours = neighbours or issuer_neighbours(self.issuer_settings)
         self.issuer = Issuer(self.issuer_settings, base, self._neighbours)
         self._idempotency = Idempotency(self.database, self.clock, self.issuer_settings.idempotency_ttl_s)
-        self._relay = Relay(self.database, {"log": _log_event})
+        # Without anybody to deliver to, events wait in the outbox for their readers, and are trimmed by age.
+        shown = loaded.sections["telemetry"].log_level in ("debug", "info")
+        self._relay = Relay(self.database, {"log": _log_event} if shown else {})
         self._jobs: JobRunner | None = None
+        self._reread = reread
         self._dropped_told = 0
 
     async def start(self) -> None:
@@ -84,6 +97,8 @@ class Application:
             self._bell.listen(self.issuer.look)
         self._jobs = JobRunner(self.database, self.clock, [*self.issuer.jobs(), *self._own_jobs()])
         self._jobs.start()
+        if self._reread is not None:
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._on_hangup)
 
     async def stop(self) -> None:
         """Finish what runs, then close."""
@@ -113,6 +128,19 @@ class Application:
             base_url=self.issuer_settings.url,
         )
         return application(endpoints, around, [self.start], [self.stop])
+
+    def _on_hangup(self) -> None:
+        self._reloading = asyncio.get_running_loop().create_task(self._reload())
+
+    async def _reload(self) -> None:
+        """Read the configuration again and take over its keys; anything faulty changes nothing."""
+        assert self._reread is not None  # the handler is installed only then
+        try:
+            settings = self._reread()
+        except ConfigProblems as problems:
+            _log.warning("configuration not reloaded", problems=problems.lines)
+            return
+        await self.issuer.keys.reload(settings.keys)
 
     async def _check_clock(self) -> None:
         latest = await self.issuer.latest_commit()
@@ -144,6 +172,14 @@ class Application:
 
 async def _log_event(event: Event) -> None:
     _events.info(event.name, event_id=event.event_id, at=event.at, **{f"data_{name}": value for name, value in event.data.items()})
+
+
+def _bell(settings: BellSettings) -> ValkeyBell | None:
+    if settings.url is None:
+        return None
+    from clawscope.infra.bell.valkey import ValkeyBell  # a start without a bell does not pay for its client
+
+    return ValkeyBell(settings.url.reveal())
 
 
 def _silence() -> None:

@@ -11,7 +11,8 @@ from rich.console import Console
 from clawscope import __version__
 from clawscope.infra.config.loading import ConfigProblems
 from clawscope.kernel.errors import Refusal
-from clawscope.main.app import NotReadyToStart
+from clawscope.main.commands import add_commands
+from clawscope.main.not_ready import NotReadyToStart
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -96,6 +97,9 @@ def _stop(title: str, lines: list[str]) -> None:
     for line in lines:
         _err.print(f"  {line}", highlight=False, soft_wrap=True)
     raise typer.Exit(2)
+
+
+add_commands(app)
 
 
 def run() -> None:

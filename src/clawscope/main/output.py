@@ -13,7 +13,6 @@ import msgspec
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.padding import Padding
 from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from typer.main import get_command
@@ -27,6 +26,7 @@ FAILED = 1
 REFUSED = 2
 UNREACHABLE = 3
 
+_PIPE_WIDTH = 200  # columns of a table nobody looks at
 _SHOWABLE_ARGUMENT = 23  # characters; whatever is longer might be a key or a token
 
 
@@ -63,6 +63,8 @@ class Output(AbstractContextManager["Output"]):
     def __init__(self, as_json: bool = False) -> None:
         self.as_json = as_json
         self._out = Console(highlight=False, soft_wrap=True, emoji=False)
+        if not self._out.is_terminal:
+            self._out.width = _PIPE_WIDTH
         self._err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -94,14 +96,12 @@ class Output(AbstractContextManager["Output"]):
         """Names and values, one a line; silent under `--json`."""
         if self.as_json:
             return
-        grid = Table.grid(padding=(0, 2, 0, 0))
-        grid.add_column(style="bold")
-        grid.add_column(overflow="fold")
-        for name, value in facts.items():
-            grid.add_row(escape(name), escape(shown(name, value)))
         if title:
             self._out.print(title, style="bold underline", markup=False)
-        self._out.print(Padding(grid, (0, 0, 0, indent), expand=False))
+        width = max(map(len, facts), default=0)
+        for name, value in facts.items():
+            # No table: a folded hash could not be copied, and a pipe has no width.
+            self._out.print(f"{' ' * indent}[bold]{escape(name)}[/bold]{' ' * (width - len(name))}  {escape(shown(name, value))}".rstrip())
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """A table; silent under `--json`."""

@@ -20,8 +20,9 @@ from clawscope.infra.db.sqlite import safe_for_processes
 from clawscope.infra.http.settings import ServerSettings
 from clawscope.infra.telemetry import logs
 from clawscope.infra.telemetry.settings import TelemetrySettings
-from clawscope.main.app import Application, NotReadyToStart, Options
+from clawscope.main.app import Application, Options
 from clawscope.main.dev_mode import dev_values, write_entry
+from clawscope.main.not_ready import NotReadyToStart
 from clawscope.main.settings import SECTIONS
 
 # How the options of the command reach worker processes, which are started afresh.
@@ -130,4 +131,8 @@ def create() -> Any:
     loaded = load_settings(options)
     telemetry: TelemetrySettings = loaded.sections["telemetry"]
     logs.configure(telemetry.log_level, telemetry.log_format == "json", secrets=secrets_of(loaded))
-    return Application(loaded, Options(options.dev, options.clock_confirmed)).asgi()
+
+    def reread() -> Any:
+        return load_settings(options).sections["issuer"]
+
+    return Application(loaded, Options(options.dev, options.clock_confirmed), reread=reread).asgi()

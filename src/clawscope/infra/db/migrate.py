@@ -5,15 +5,12 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from clawscope.infra.db.open import sqlite_path
-from clawscope.infra.db.postgres import postgres_engine
 from clawscope.infra.db.sqlite import sqlite_engine
-from clawscope.infra.db.version import HEAD
+from clawscope.infra.db.version import HEAD, VERSION
 
 
 class MigrationFailed(RuntimeError):
@@ -34,6 +31,8 @@ async def _migrate(url: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         await asyncio.to_thread(_migrate_sqlite, path)
         return
+    from clawscope.infra.db.postgres import postgres_engine  # noqa: PLC0415 - a start on SQLite does not pay for asyncpg
+
     engine = postgres_engine(url)
     async with engine.begin() as connection:
         # One process migrates, the others wait and find nothing to do.
@@ -44,6 +43,9 @@ async def _migrate(url: str) -> None:
 
 def upgrade(connection: Connection) -> None:
     """Run the missing migrations on an open connection, inside its transaction."""
+    from alembic import command  # noqa: PLC0415 - a start on a standing schema does not pay for Alembic
+    from alembic.config import Config  # noqa: PLC0415 - as above
+
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["connection"] = connection
@@ -53,5 +55,13 @@ def upgrade(connection: Connection) -> None:
 def _migrate_sqlite(path: Path) -> None:
     engine = sqlite_engine(path)
     with engine.begin() as connection:
-        upgrade(connection)
+        if not _stands(connection):
+            upgrade(connection)
     engine.dispose()
+
+
+def _stands(connection: Connection) -> bool:
+    try:
+        return connection.execute(VERSION).scalar() == HEAD
+    except SQLAlchemyError:
+        return False

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from clawscope.infra.db.database import Database
-from clawscope.infra.db.postgres import PostgresDatabase
 from clawscope.infra.db.sqlite import SqliteDatabase
 
 SQLITE_PREFIX = "sqlite:///"
@@ -22,4 +21,6 @@ def open_database(url: str, *, observe_batch: Callable[[int], None] = lambda siz
     path = sqlite_path(url)
     if path is not None:
         return SqliteDatabase(path, observe_batch=observe_batch)
+    from clawscope.infra.db.postgres import PostgresDatabase  # noqa: PLC0415 - a start on SQLite does not pay for asyncpg
+
     return PostgresDatabase(url, observe_batch=observe_batch)

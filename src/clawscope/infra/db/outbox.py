@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
-from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy import bindparam, delete, select, update
 
 from clawscope.infra.db.database import Database
 from clawscope.infra.db.schema import outbox, outbox_cursors
@@ -17,7 +17,6 @@ Handler = Callable[[Event], Awaitable[None]]
 _AFTER = select(outbox).where(outbox.c.position > bindparam("position")).order_by(outbox.c.position).limit(bindparam("most"))
 _CURSOR = select(outbox_cursors.c.position).where(outbox_cursors.c.handler == bindparam("h"))
 _MOVE = update(outbox_cursors).where(outbox_cursors.c.handler == bindparam("h")).values(position=bindparam("p"))
-_LOWEST = select(func.min(outbox_cursors.c.position))
 _TRIM = delete(outbox).where(outbox.c.position <= bindparam("p"), outbox.c.at < bindparam("before"))
 _BATCH = 500
 _encode = msgspec.json.Encoder().encode
@@ -54,8 +53,9 @@ class Relay:
         """Drop delivered events older than `before` (epoch seconds): the facts stay in their own tables."""
 
         def cut(tx: Tx) -> int:
-            row = tx.first(_LOWEST)
-            return tx.change(_TRIM, p=row[0], before=before) if row is not None and row[0] is not None else 0
+            cursors = [tx.first(_CURSOR, h=name) for name in self._handlers]
+            delivered = min((cursor[0] if cursor else 0 for cursor in cursors), default=tx.head("outbox"))
+            return tx.change(_TRIM, p=delivered, before=before)
 
         return await self._database.transact(cut)
 

@@ -61,7 +61,8 @@ class PostgresDatabase:
         self._waiting.append((function, future))
         if self._writer is None or self._writer.done():
             self._writer = asyncio.get_running_loop().create_task(self._write_all())
-        return await asyncio.shield(future)
+        value: Value = await future
+        return value
 
     async def read(self, function: Callable[[Tx], Value]) -> Value:
         """See `Database.read`."""

@@ -14,32 +14,29 @@ class SharedRead(Generic[Value]):
 
     def __init__(self, read: Callable[[], Awaitable[Value]]) -> None:
         self._read = read
-        self._next: asyncio.Future[Value] | None = None
-        self._running = False
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._waiting: list[asyncio.Future[Value]] = []
+        self._running: asyncio.Task[None] | None = None
 
     async def __call__(self) -> Value:
         """The value, by a read begun after this call."""
-        if self._next is None:
-            self._next = asyncio.get_running_loop().create_future()
-            if not self._running:
-                self._start()
-        return await asyncio.shield(self._next)
-
-    def _start(self) -> None:
-        self._running = True
-        task = asyncio.get_running_loop().create_task(self._run())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        loop = asyncio.get_running_loop()
+        mine: asyncio.Future[Value] = loop.create_future()
+        self._waiting.append(mine)
+        if self._running is None:
+            self._running = loop.create_task(self._run())
+        return await mine
 
     async def _run(self) -> None:
-        while self._next is not None:
-            waiting, self._next = self._next, None
+        while self._waiting:
+            served, self._waiting = self._waiting, []
             try:
                 value = await self._read()
             except BaseException as error:  # each waiter raises it; the next reader tries afresh
-                waiting.set_exception(error)
-                waiting.exception()
+                for one in served:
+                    if not one.done():
+                        one.set_exception(error)
             else:
-                waiting.set_result(value)
-        self._running = False
+                for one in served:
+                    if not one.done():
+                        one.set_result(value)
+        self._running = None

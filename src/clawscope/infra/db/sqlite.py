@@ -92,8 +92,9 @@ class SqliteDatabase:
             self._queue.put_nowait(waiting)
         except queue.Full:
             raise STORE_UNAVAILABLE("too many writes are waiting; retry in a second") from None
-        # Shielded: a caller that goes away does not unmake what the writer is about to commit.
-        return await asyncio.shield(waiting.future)
+        # A caller that goes away cancels only its future: the writer commits all the same and answers nobody.
+        value: Value = await waiting.future
+        return value
 
     async def read(self, function: Callable[[Tx], Value]) -> Value:
         """See `Database.read`."""

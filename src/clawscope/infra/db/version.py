@@ -12,13 +12,13 @@ from clawscope.kernel.errors import Refusal
 
 HEAD = "0001"
 
-_VERSION: Select[Any] = select(column("version_num")).select_from(table("alembic_version"))
+VERSION: Select[Any] = select(column("version_num")).select_from(table("alembic_version"))
 
 
 async def standing_version(database: Database) -> str | None:
     """The version the database stands at; `None` before the first migration."""
     try:
-        row = await database.read(lambda tx: tx.first(_VERSION))
+        row = await database.read(lambda tx: tx.first(VERSION))
     except (Refusal, DBAPIError):
         return None
     return None if row is None else str(row[0])

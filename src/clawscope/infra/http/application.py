@@ -13,7 +13,7 @@ from clawscope.infra.http.dispatch import Dispatch, Surroundings
 from clawscope.infra.http.endpoint import Endpoint
 from clawscope.infra.http.problem import encode, refusal_reply
 from clawscope.kernel.codes import INTERNAL_ERROR, NOT_FOUND
-from clawscope.kernel.ids import request_id
+from clawscope.kernel.ids import new_id
 
 Hook = Callable[[], Awaitable[None]]
 Asgi = Callable[[Any, Any, Any], Awaitable[None]]
@@ -59,7 +59,7 @@ def _function(dispatch: Dispatch) -> Callable[[Any, Any, Any], Awaitable[None]]:
 def _missed(base_url: str) -> Callable[[Request[Any, Any, Any], Exception], Response[bytes]]:
     def render(_: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
         known = getattr(error, "status_code", 500) < 500
-        made = request_id()
+        made = new_id("req")
         reply: Reply = refusal_reply((NOT_FOUND if known else INTERNAL_ERROR)(), made, "problem", {}, base_url)
         headers = {**reply.headers, "X-Clawscope-Request-Id": made}
         return Response(encode(reply.body), status_code=reply.status, headers=headers, media_type=reply.media_type)

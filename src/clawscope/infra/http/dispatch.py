@@ -19,7 +19,7 @@ from clawscope.infra.telemetry.trace import Trace
 from clawscope.kernel.clock import Clock, monotonic_us
 from clawscope.kernel.codes import METHOD_NOT_ALLOWED, RATE_LIMITED
 from clawscope.kernel.errors import Code
-from clawscope.kernel.ids import request_id
+from clawscope.kernel.ids import new_id
 
 _BODY_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _REPEATABLE = frozenset({"audience", "resource"})
@@ -50,7 +50,7 @@ class Dispatch:
         started = monotonic_us()
         endpoint = self._endpoints.get(scope["method"])
         route = endpoint.operation if endpoint else scope["method"]
-        call = Call(scope, route, request_id(), _trace(scope["headers"]))
+        call = Call(scope, route, new_id("req"), _trace(scope["headers"]))
         limits: dict[str, str] = {}
         shape, extra = (endpoint.shape, endpoint.refusal_extra) if endpoint else ("problem", {})
         reply, code = await rendered(call, lambda: self._run(endpoint, call, receive, limits), shape, extra, self._around.base_url)

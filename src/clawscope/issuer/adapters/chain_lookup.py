@@ -1,4 +1,4 @@
-"""Identity's chain records over HTTP, and the answers while no identity service is configured (tokens.md §2.3)."""
+"""Identity's chain records over HTTP (tokens.md §2.3)."""
 
 from __future__ import annotations
 
@@ -11,14 +11,6 @@ from clawscope.issuer.domain.chain import ChainRecord, ChainUnusable, read_chain
 from clawscope.protocol.strict_json import NotJson, parse
 
 _MOST_TEXT = 256
-
-
-class NoChains:
-    """`Chains` with neither an identity slice nor a URL."""
-
-    async def chain(self, controller_did: str, agent_did: str) -> ChainRecord:
-        """Refuses always."""
-        raise errors.CONTROL_PLANE_NOT_CONFIGURED("set issuer.identity_url, or use the legacy lane")
 
 
 class HttpChains:

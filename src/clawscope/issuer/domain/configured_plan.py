@@ -36,7 +36,7 @@ class ConfiguredPlan:
 
 
 def mismatches(records: Iterable[KeyRecord], listed: ConfiguredKeys) -> list[str]:
-    """Listed entries that contradict what is known: a kid that named another key, a key that had another kid."""
+    """Listed entries that contradict what is known of their kid or key; a statement key that has ended is one of them."""
     by_kid = {record.kid: record for record in records}
     by_public = {record.public: record for record in by_kid.values()}
     named = [(one.kid, one.key.public, "token") for one in listed.signing] + [(one.kid, one.public, "token") for one in listed.verify]
@@ -51,6 +51,9 @@ def mismatches(records: Iterable[KeyRecord], listed: ConfiguredKeys) -> list[str
             faults.append(f"the key listed as kid {kid} was known as kid {same_key.kid} before; keep that kid")
         elif same_key is not None and same_key.purpose != purpose:
             faults.append(f"the key of kid {kid} is a {same_key.purpose} key; a key has one purpose for ever")
+        elif same_key is not None and purpose == "statement" and same_key.state not in (ACTIVE, PREPARED):
+            # Without it nothing could be appended to the key log, so this is not a mere warning.
+            faults.append(f"statement kid {kid} is {same_key.state} and never comes back; give a new seed")
     return faults
 
 
@@ -67,7 +70,7 @@ def plan_tokens(records: list[KeyRecord], listed: ConfiguredKeys, now: int, rule
     for record in known.values():
         if record.kid not in publics and not any(one.kid == record.kid for one in listed.signing):
             _left(plan, record, now, rules, latest_exp)
-    if chosen is None and candidates and active is None:
+    if chosen is None and candidates:
         plan.warnings.append("no listed key has been published long enough; nothing is issued until the first one has")
     if chosen is not None and chosen.state != ACTIVE:
         if active is not None and any(one.kid == active.kid for one in candidates):
@@ -87,9 +90,6 @@ def plan_statement(records: list[KeyRecord], listed: ListedSeed, now: int, rules
     known = {record.kid: record for record in records if record.purpose == "statement"}
     record = known.get(listed.kid)
     if record is not None and record.state == ACTIVE:
-        return plan
-    if record is not None and record.state != PREPARED:
-        plan.warnings.append(f"statement kid {listed.kid} is {record.state} and never comes back; give a new seed")
         return plan
     if record is None:
         record = _new(listed.kid, listed.key.public, "statement", 0, now, rules)

@@ -25,6 +25,7 @@ from clawscope.kernel.errors import Refusal
 from clawscope.protocol.verify_token import Rules
 
 _POLL_S = 0.5
+_WITHIN_WITH_BELL_S, _WITHIN_S = 1, 2
 
 
 class Issuer:
@@ -103,7 +104,12 @@ class Issuer:
 
     def endpoints(self) -> list[Endpoint]:
         """Every route of the issuer."""
-        return [*token_endpoints(self), *self.keys.endpoints(self.view, self.denials)]
+        return [*token_endpoints(self), *self.keys.endpoints(self.view, self.denials, self.effective_within_s)]
+
+    @property
+    def effective_within_s(self) -> int:
+        """What verifiers elsewhere may lag behind a commit (tokens.md §4.4)."""
+        return _WITHIN_WITH_BELL_S if self.base.has_bell else _WITHIN_S
 
     async def _forget(self) -> None:
         self.view.forget()

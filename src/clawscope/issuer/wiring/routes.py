@@ -30,9 +30,6 @@ from clawscope.issuer.usecases.revoke_token import RevokeToken
 if TYPE_CHECKING:
     from clawscope.issuer.wiring.issuer import Issuer
 
-# What verifiers elsewhere may lag behind a commit (tokens.md §4.4).
-_WITHIN_WITH_BELL_S, _WITHIN_S = 1, 2
-
 
 def token_endpoints(issuer: Issuer) -> list[Endpoint]:
     """Every route of tokens.md."""
@@ -67,7 +64,7 @@ class _Made:
             base.clock,
             hard_max_ttl_s=settings.hard_max_ttl_s,
             clock_skew_s=settings.clock_skew_s,
-            effective_within_s=_WITHIN_WITH_BELL_S if base.has_bell else _WITHIN_S,
+            effective_within_s=issuer.effective_within_s,
         )
 
     def tokens(self) -> list[Endpoint]:

@@ -18,7 +18,7 @@ from clawscope.issuer.usecases.keys.vault import Vault
 from clawscope.kernel.events import Event
 from clawscope.kernel.ids import new_id
 from clawscope.protocol.codes import SIGNING_NOT_CONFIGURED
-from clawscope.protocol.key_snapshot import FIRST_PREVIOUS, Reason, build
+from clawscope.protocol.key_snapshot import FIRST_PREVIOUS, Reason, build, encode
 from clawscope.protocol.keys import SigningKey
 
 Snapshot = Mapping[str, Any]
@@ -52,7 +52,7 @@ class AppendSnapshot:
             statement_key=self._opened(statement),
             statement_kid=statement.kid,
         )
-        snapshot: dict[str, Any] = msgspec.to_builtins(entry)
+        snapshot: dict[str, Any] = msgspec.json.decode(encode(entry))
         work.snapshots.append(snapshot)
         data = {"sequence": entry.sequence, "reason": reason, "kid": state.active_kid, "snapshot_id": entry.snapshot_id}
         work.events.put(Event(new_id("evt"), events.KEY_SNAPSHOT_PUBLISHED, at, data))
