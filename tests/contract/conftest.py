@@ -15,15 +15,18 @@ import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-import clawscope.issuer.adapters.store  # noqa: F401 - hangs the issuer's tables on the metadata
-from clawscope.infra.db.database import Database
 from clawscope.infra.db.open import open_database
 from clawscope.infra.db.postgres import postgres_engine
 from clawscope.infra.db.schema import metadata, sequences
 from clawscope.infra.db.sqlite import sqlite_engine
+from clawscope.issuer.adapters.store import issuer_store
+from clawscope.kernel.clock import ManualClock
+from tests.fakes.memory_keys import MemoryStore
 
 SEQUENCES = ("writer", "issuances", "revocations", "key_snapshots", "approvals", "outbox")
-Scenario = Callable[[Database], Awaitable[Any]]
+NOW = 1_800_000_000
+Scenario = Callable[[Any], Awaitable[Any]]
+Run = Callable[[Scenario], Any]
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,15 @@ def _postgres_database(server_url: str) -> str:
     url = server_url.replace("/postgres?", f"/{name}?")
     asyncio.run(_fill(url))
     return url
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
+def run(request: pytest.FixtureRequest, make_database: Callable[[str], DatabaseUnderTest]) -> Run:
+    """Runs a scenario on a store: the fake once, and every real database."""
+    if request.param == "memory":
+        return lambda scenario: asyncio.run(scenario(MemoryStore(ManualClock(NOW))))
+    under_test = make_database(request.param)
+    return lambda scenario: under_test.run(lambda database: scenario(issuer_store(database, ManualClock(NOW), 60, lambda: None)))
 
 
 async def _create(server_url: str, name: str) -> None:

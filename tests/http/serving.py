@@ -8,7 +8,7 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -106,8 +106,8 @@ class Served:
         return f"{text}.{b64u.encode(key.sign(text.encode()))}"
 
 
-def settings_of(data: Path, identity_url: str | None, **given: Any) -> dict[str, Any]:
-    """Values by dotted name: those every test server has, then those given."""
+def settings_of(data: Path, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Values by dotted name: those every test server has, then those `given` for the issuer; `None` takes one out."""
     values: dict[str, Any] = {
         "db.url": Secret(f"sqlite:///{data / 'clawscope.db'}"),
         "issuer.url": ISSUER,
@@ -116,8 +116,6 @@ def settings_of(data: Path, identity_url: str | None, **given: Any) -> dict[str,
         "issuer.keys.master_key": Secret(b64u.encode(b"m" * 32)),
         "telemetry.log_level": "error",
     }
-    if identity_url is not None:
-        values["issuer.identity_url"] = identity_url
     for name, value in given.items():
         if value is None:
             values.pop(f"issuer.{name}", None)
@@ -144,7 +142,7 @@ def server_maker(folders: pytest.TempPathFactory, identity_url: str) -> Iterator
         if folder is None:
             folder = folders.mktemp("server")
             shutil.copy(template, folder / "clawscope.db")
-        values = settings_of(folder, identity_url, **(issuer or {}))
+        values = settings_of(folder, {"identity_url": identity_url} | (issuer or {}))
         loaded = load(SECTIONS, toml_text=None, environ={}, dev_values=values)
         around = dataclasses.replace(issuer_neighbours(loaded.sections["issuer"]), **neighbours)
         served = Served(Application(loaded, options, clock=clock, neighbours=around), folder, values).start()

@@ -40,5 +40,5 @@ def test_a_page_is_stale_when_missing_or_changed(tmp_path: Path) -> None:
 
 def test_the_code_page_lists_every_registered_code() -> None:
     made_pages = pages()
-    assert "| 503 | `STORE_UNAVAILABLE` |" in made_pages["codes.md"]
+    assert "| 503 | `STORE_UNAVAILABLE` |" in made_pages["errors.md"]
     assert made_pages == pages()

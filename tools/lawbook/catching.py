@@ -11,6 +11,7 @@ _TOO_WIDE = {"Exception", "BaseException"}
 
 # Files that catch everything, and why they must.
 ALLOWED = {
+    "src/clawscope/infra/http/application.py": "a start that fails is told to the server with its reason, whatever it was",
     "src/clawscope/infra/jobs/runner.py": "a job that failed is logged and has its next turn; the others go on",
     "src/clawscope/infra/http/problem.py": "the one renderer of errors",
     "src/clawscope/infra/db/batch.py": "one function's error is that function's outcome; its neighbours in the batch go on",

@@ -18,6 +18,7 @@ from clawscope.infra.db.settings import DbSettings
 from clawscope.infra.db.version import HEAD, standing_version
 from clawscope.infra.http.application import application
 from clawscope.infra.http.dispatch import Surroundings
+from clawscope.infra.http.endpoint import Endpoint
 from clawscope.infra.http.idempotency import Idempotency
 from clawscope.infra.http.openapi import document
 from clawscope.infra.http.probes import Probes
@@ -113,11 +114,15 @@ class Application:
             await close()
         await self.database.close()
 
-    def asgi(self) -> Any:
-        """The ASGI application."""
+    def endpoints(self) -> list[Endpoint]:
+        """Every route of this process."""
         probes = Probes(__version__, self.metrics, self._standing, [self.issuer.health])
         endpoints = [*probes.endpoints(), *self.issuer.endpoints()]
         probes.describe(document(endpoints, __version__))
+        return endpoints
+
+    def asgi(self) -> Any:
+        """The ASGI application."""
         per_second = self.issuer_settings.introspect_anonymous_per_s
         around = Surroundings(
             gate=self.issuer.gate,
@@ -127,7 +132,7 @@ class Application:
             clock=self.clock,
             base_url=self.issuer_settings.url,
         )
-        return application(endpoints, around, [self.start], [self.stop])
+        return application(self.endpoints(), around, self.start, self.stop)
 
     def _on_hangup(self) -> None:
         self._reloading = asyncio.get_running_loop().create_task(self._reload())

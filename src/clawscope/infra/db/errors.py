@@ -13,21 +13,18 @@ _FULL_STATES = ("53100",)
 _AGAIN_STATES = ("40001", "40P01", "55P03")
 
 
-class Conflict(Exception):
-    """Two transactions wanted the same unique name; the loser may look again and retry."""
-
-
 def is_retryable(error: BaseException) -> bool:
     """Whether running the same batch again may succeed: deadlock, serialisation failure, lock not available."""
     return isinstance(error, DBAPIError) and _state(error) in _AGAIN_STATES
 
 
 def meaning(error: BaseException) -> BaseException:
-    """The refusal (or `Conflict`) a database error stands for; any other exception is returned as it is."""
+    """The refusal a database error stands for; any other exception is returned as it is."""
     if isinstance(error, IntegrityError):
-        conflict = Conflict("a unique name is already taken")
-        conflict.__cause__ = error
-        return conflict
+        # Two transactions wanted the same unique name: the loser changed nothing and may look again.
+        refusal = STORE_UNAVAILABLE("somebody else was first; retry")
+        refusal.__cause__ = error
+        return refusal
     if isinstance(error, DBAPIError | OSError | TimeoutError):
         return _unavailable(error)
     return error

@@ -41,10 +41,10 @@ class Call:
         "trace",
     )
 
-    def __init__(self, scope: Mapping[str, Any], route: str, request_id: str, trace: Trace) -> None:
+    def __init__(self, scope: Mapping[str, Any], params: Mapping[str, str], route: str, request_id: str, trace: Trace) -> None:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
-        self.params: Mapping[str, str] = scope.get("path_params") or {}
+        self.params = params
         self.raw_query: bytes = scope["query_string"]
         self.headers: list[tuple[bytes, bytes]] = scope["headers"]
         client = scope.get("client")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from clawscope.infra.http.call import Call, Reply, StreamReply
@@ -17,7 +18,7 @@ from clawscope.infra.limit.source_rate import SourceRate
 from clawscope.infra.telemetry.metrics import Metrics
 from clawscope.infra.telemetry.trace import Trace
 from clawscope.kernel.clock import Clock, monotonic_us
-from clawscope.kernel.codes import METHOD_NOT_ALLOWED, RATE_LIMITED
+from clawscope.kernel.codes import INTERNAL_ERROR, METHOD_NOT_ALLOWED, RATE_LIMITED
 from clawscope.kernel.errors import Code
 from clawscope.kernel.ids import new_id
 
@@ -45,18 +46,21 @@ class Dispatch:
         self._around = around
         self._allow = ", ".join(sorted(endpoints))
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Serve one request."""
+    async def __call__(self, scope: Any, params: Mapping[str, str], receive: Any, send: Any) -> None:
+        """Serve one request; `params` are the decoded path parameters."""
         started = monotonic_us()
         endpoint = self._endpoints.get(scope["method"])
         route = endpoint.operation if endpoint else scope["method"]
-        call = Call(scope, route, new_id("req"), _trace(scope["headers"]))
+        call = Call(scope, params, route, new_id("req"), _trace(scope["headers"]))
         limits: dict[str, str] = {}
-        shape, extra = (endpoint.shape, endpoint.refusal_extra) if endpoint else ("problem", {})
-        reply, code = await rendered(call, lambda: self._run(endpoint, call, receive, limits), shape, extra, self._around.base_url)
+        shape, extra, otherwise = (
+            (endpoint.shape, endpoint.refusal_extra, endpoint.otherwise) if endpoint else ("problem", {}, INTERNAL_ERROR)
+        )
+        run = partial(self._run, endpoint, call, receive, limits)
+        reply, code = await rendered(call, run, shape, extra, self._around.base_url, otherwise)
         if code is not None and endpoint is not None:
             await self._after_refusal(endpoint, call, code)
-        await _send(send, receive, reply, call, limits)
+        await send_reply(send, receive, reply, call.request_id, call.trace.trace_id, limits)
         path = endpoint.path if endpoint else "unmatched"
         self._around.metrics.observe_request("issuer", path, call.method, reply.status, (monotonic_us() - started) / 1e6)
 
@@ -126,11 +130,14 @@ def _trace(headers: list[tuple[bytes, bytes]]) -> Trace:
     return Trace.from_headers(traceparent, trace_id)
 
 
-async def _send(send: Any, receive: Any, reply: Reply | StreamReply, call: Call, limits: Mapping[str, str]) -> None:
+async def send_reply(
+    send: Any, receive: Any, reply: Reply | StreamReply, request_id: str, trace_id: str, limits: Mapping[str, str]
+) -> None:
+    """Send an answer with the headers every answer has."""
     headers = [
         (b"content-type", reply.media_type.encode()),
-        (b"x-clawscope-request-id", call.request_id.encode()),
-        (b"x-trace-id", call.trace.trace_id.encode()),
+        (b"x-clawscope-request-id", request_id.encode()),
+        (b"x-trace-id", trace_id.encode()),
     ]
     headers += [(name.lower().encode(), value.encode("latin-1", "replace")) for name, value in (*reply.headers.items(), *limits.items())]
     if isinstance(reply, StreamReply):

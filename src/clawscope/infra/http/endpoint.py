@@ -8,6 +8,7 @@ from typing import Any
 
 from clawscope.infra.http.call import Call, Reply, StreamReply
 from clawscope.infra.http.needs import Needs
+from clawscope.kernel.codes import INTERNAL_ERROR
 from clawscope.kernel.errors import Code
 
 Handler = Callable[[Call], Awaitable[Reply | StreamReply]]
@@ -21,7 +22,7 @@ class Endpoint:
     `body` and `query` are msgspec structs (absent: none taken); `form` reads `application/x-www-form-urlencoded`; `shape` picks
     the renderer of refusals (`problem` or `oauth`); `idempotent` honours `Idempotency-Key`, `remint` rebuilds a kept answer whose
     token was not stored; `rated` counts the call against its source's rate; `exact_numbers` reads
-    fractions as decimals; `refused` tells the slice of a refusal.
+    fractions as decimals; `otherwise` is the 500 of an unforeseen fault; `refused` tells the slice of a refusal.
     """
 
     method: str
@@ -43,6 +44,7 @@ class Endpoint:
     media_type: str = "application/json"
     refusal_extra: Mapping[str, Any] = field(default_factory=dict)
     exact_numbers: bool = False
+    otherwise: Code = INTERNAL_ERROR
     refused: Callable[[Call, Code], Awaitable[None]] | None = None
 
     @property

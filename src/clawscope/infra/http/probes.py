@@ -94,6 +94,6 @@ class Probes:
             Endpoint("GET", "/metrics", self.metrics, permission("metrics:scrape"), "Counters for Prometheus", "operations",
                      answers={200: str}, media_type="text/plain", refusals=(UNAUTHORIZED, FORBIDDEN)),
             Endpoint("GET", "/openapi.json", self.openapi, PUBLIC, "This description", "operations", answers={200: dict}),
-            Endpoint("GET", "/problems/{code:str}", self.problem, PUBLIC, "What a refusal code means", "operations",
+            Endpoint("GET", "/problems/{code}", self.problem, PUBLIC, "What a refusal code means", "operations",
                      answers={200: ProblemKindBody}, refusals=(NOT_FOUND,)),
         ]  # fmt: skip

@@ -30,16 +30,16 @@ _OWN_WORDS = {
 
 
 async def rendered(
-    call: Call, run: Callable[[], Awaitable[Reply | StreamReply]], shape: str, extra: Any, base_url: str
+    call: Call, run: Callable[[], Awaitable[Reply | StreamReply]], shape: str, extra: Any, base_url: str, otherwise: Code = INTERNAL_ERROR
 ) -> tuple[Reply | StreamReply, Code | None]:
-    """Run a handler; a refusal becomes its answer, any other exception a 500 that tells nothing but the request id."""
+    """Run a handler; a refusal becomes its answer, any other exception becomes `otherwise`, a 500 that tells nothing but the request id."""
     try:
         return await run(), None
     except Refusal as refusal:
         return refusal_reply(refusal, call.request_id, shape, extra, base_url), refusal.code
     except Exception:
         _log.exception("unexpected", route=call.route, request_id=call.request_id)
-        return refusal_reply(INTERNAL_ERROR(), call.request_id, shape, extra, base_url), INTERNAL_ERROR
+        return refusal_reply(otherwise(), call.request_id, shape, extra, base_url), otherwise
 
 
 def refusal_reply(refusal: Refusal, request_id: str, shape: str, extra: Any, base_url: str) -> Reply:

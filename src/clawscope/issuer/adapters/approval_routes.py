@@ -78,9 +78,9 @@ class ApprovalRoutes:
             Endpoint("GET", "/v1/approvals", self.waiting, permission("approvals:decide"), "List approval requests", "approvals",
                      query=approval_wire.ApprovalListQuery, answers={200: approval_wire.ApprovalListBody},
                      refusals=(*asked, INVALID_CURSOR)),
-            Endpoint("GET", "/v1/approvals/{approval_id:str}", self.get, who, "Show one approval request", "approvals",
+            Endpoint("GET", "/v1/approvals/{approval_id}", self.get, who, "Show one approval request", "approvals",
                      answers={200: approval_wire.ApprovalRequestBody}, refusals=(*asked, NOT_FOUND)),
-            Endpoint("POST", "/v1/approvals/{approval_id:str}/decision", self.decide, permission("approvals:decide"),
+            Endpoint("POST", "/v1/approvals/{approval_id}/decision", self.decide, permission("approvals:decide"),
                      "Approve or deny", "approvals",
                      body=approval_wire.DecisionBody, answers={200: approval_wire.ReceiptBody},
                      refusals=(*asked, NOT_FOUND, errors.APPROVAL_ALREADY_DECIDED, errors.APPROVAL_REQUEST_EXPIRED, *_KEY_CODES),
@@ -88,7 +88,7 @@ class ApprovalRoutes:
             Endpoint("POST", "/v1/approvals/exchange", self.exchange, who, "Exchange a receipt for a token", "approvals",
                      body=approval_wire.ApprovalExchangeBody,
                      answers={200: wire.IssuedBody}, refusals=(*asked, *_EXCHANGE_CODES, *ISSUE_CODES, *CANONICAL_CODES), idempotent=True,
-                     remint=self._remint, refused=refused),
+                     remint=self._remint, otherwise=errors.ISSUE_FAILED, refused=refused),
         ]  # fmt: skip
 
 

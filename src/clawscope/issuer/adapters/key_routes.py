@@ -151,11 +151,11 @@ def _key_routes(routes: KeyRoutes, moves: dict[str, Any]) -> list[Endpoint]:
     found = (errors.KEY_NOT_FOUND, errors.KEY_STATE_CONFLICT)
     activating = (*_MANAGED, *found, errors.KEY_NOT_READY, errors.KEY_LOG_UNAVAILABLE)
     return [
-        Endpoint("POST", "/v1/keys/{kid:str}/activate", routes.activate, MOVE, "Let a published key sign",
+        Endpoint("POST", "/v1/keys/{kid}/activate", routes.activate, MOVE, "Let a published key sign",
                  answers={200: wire.ActivatedBody}, refusals=activating, **moves),
-        Endpoint("POST", "/v1/keys/{kid:str}/retire", routes.retire, MOVE, "Take a key out of use",
+        Endpoint("POST", "/v1/keys/{kid}/retire", routes.retire, MOVE, "Take a key out of use",
                  answers={200: wire.RetiredBody}, refusals=(*_MANAGED, *found, errors.KEY_STILL_NEEDED), **moves),
-        Endpoint("POST", "/v1/keys/{kid:str}/revoke", routes.revoke, MOVE, "Withdraw a key in an emergency",
+        Endpoint("POST", "/v1/keys/{kid}/revoke", routes.revoke, MOVE, "Withdraw a key in an emergency",
                  answers={200: wire.RevokedKeyBody}, refusals=(*_CHANGING, *found), **moves),
     ]  # fmt: skip
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
+
 from clawscope.infra.config.loading import ConfigProblems
 from clawscope.infra.keys import CannotOpen, MasterKey, open_sealed, parse_master_key, seal
 from clawscope.issuer.domain.configured_keys import ConfiguredKeys, FaultyKeys, parse
@@ -64,6 +66,26 @@ class SeedVault:
         return key if key.public == record.public else None
 
 
+class PrivateHalves(Mapping[str, SigningKey]):
+    """The private keys of some rows, asked of the vault each time: a reload of this process may bring a seed after the rows."""
+
+    def __init__(self, vault: SeedVault, records: Iterable[KeyRecord]) -> None:
+        self._vault = vault
+        self._records = {record.kid: record for record in records}
+
+    def __getitem__(self, kid: str) -> SigningKey:
+        key = self._vault.private(self._records[kid])
+        if key is None:
+            raise KeyError(kid)
+        return key
+
+    def __iter__(self) -> Iterator[str]:
+        return (kid for kid, record in self._records.items() if self._vault.private(record) is not None)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
 class KeyringLoader:
     """Builds the keyring of this process from a unit of work; a seed that does not open leaves only that key without private half."""
 
@@ -76,9 +98,8 @@ class KeyringLoader:
 
     def build(self, sequence: int, records: list[KeyRecord]) -> Keyring:
         """The keyring of these rows. A listed key that only stands by is what `SIGNING_NOT_READY` waits for."""
-        private = {record.kid: key for record in records if (key := self._vault.private(record)) is not None}
         waiting = frozenset(record.kid for record in records if record.source == "config" and record.state == PREPARED)
-        return Keyring(sequence, records, private, waiting)
+        return Keyring(sequence, records, PrivateHalves(self._vault, records), waiting)
 
 
 def seed_vault(settings: KeySettings) -> SeedVault:

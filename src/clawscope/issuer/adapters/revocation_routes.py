@@ -97,7 +97,7 @@ class RevocationRoutes:
                      body=wire.CutOffBody,
                      query=wire.DryRunQuery, answers={200: wire.CutOffAnswerBody}, refusals=(*writes,
                      errors.CUTOFF_DIMENSION_UNKNOWN), idempotent=True, **shared),
-            Endpoint("DELETE", "/v1/revocations/cutoffs/{cutoff_id:str}", self.lift, REVOKE, "Lift the lock of a cut-off",
+            Endpoint("DELETE", "/v1/revocations/cutoffs/{cutoff_id}", self.lift, REVOKE, "Lift the lock of a cut-off",
                      answers={200: wire.LiftedBody},
                      refusals=(*writes, NOT_FOUND), **shared),
             Endpoint("GET", "/v1/revocations/events", self.events, FEED, "List revocations, newest first", query=wire.PageQuery,

@@ -63,7 +63,8 @@ class TokenRoutes:
         return [
             Endpoint(
                 "POST", path, handler, permission("tokens:issue"), summary, "tokens", body=wire.IssueBody, answers={200: wire.IssuedBody},
-                refusals=(*CALLER_CODES, *ISSUE_CODES, *more), idempotent=True, remint=self._remint, exact_numbers=True, refused=refused,
+                refusals=(*CALLER_CODES, *ISSUE_CODES, *more), idempotent=True, remint=self._remint, exact_numbers=True,
+                otherwise=errors.ISSUE_FAILED, refused=refused,
             )
             for path, handler, summary, more in (
                 ("/v1/tokens/issue/canonical", self.issue_canonical, "Issue a token whose chain is proved", CANONICAL_CODES),

@@ -22,6 +22,7 @@ LEGACY, CANONICAL = "legacy", "canonical"
 Number = Annotated[int | Decimal | None, msgspec.Meta(description="A JSON number.")]
 _MOST_SUB, _MOST_AUDIENCES, _MOST_AUDIENCE = 512, 16, 256
 _MOST_MAY_ACT, _MOST_EVIDENCE = 8, 16
+_MOST_SECOND = 2**53 - 1
 
 
 class MayActFields(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -134,7 +135,9 @@ def read_request(fields: IssueFields, lane: str, limits: FieldLimits) -> Asked:
         delegator_did=_did(fields.delegator_did, errors.DELEGATOR_DID_INVALID, "delegator_did"),
         delegate_did=_did(fields.delegate_did, errors.DELEGATE_DID_INVALID, "delegate_did"),
         delegation_policy_hash_b64u=_hash43(
-            _trimmed_or_none(fields.delegation_policy_hash_b64u), errors.DELEGATION_POLICY_HASH_INVALID, "delegation_policy_hash_b64u"
+            None if fields.delegation_policy_hash_b64u is None else trimmed(fields.delegation_policy_hash_b64u),
+            errors.DELEGATION_POLICY_HASH_INVALID,
+            "delegation_policy_hash_b64u",
         ),
         delegation_spend_cap_minor=_minor(fields.delegation_spend_cap_minor),
         delegation_expires_at=_floored(fields.delegation_expires_at, errors.DELEGATION_EXPIRED, "delegation_expires_at"),
@@ -222,9 +225,10 @@ def _scopes(given: list[str], limits: FieldLimits) -> tuple[str, ...]:
 def _floored(given: int | Decimal | None, code: Code, name: str) -> int | None:
     if given is None:
         return None
-    if given <= 0 or given > 2**53:
+    if given <= 0:
         raise code(name, fix="give seconds above zero")
-    return math.floor(given)
+    # Beyond every lifetime anyway: `judge_lifetime` refuses it in its turn, and nothing is computed with a monstrous number.
+    return math.floor(min(given, _MOST_SECOND))
 
 
 def _did(text: str | None, code: Code, name: str) -> str | None:
@@ -256,7 +260,7 @@ def _spend(given: int | Decimal | None) -> int | None:
 
 
 def _minor(text: str | None) -> str | None:
-    value = _trimmed_or_none(text)
+    value = None if text is None else trimmed(text)
     if value is not None and not (value.isascii() and value.isdigit() and len(value) <= 18):
         raise errors.DELEGATION_SPEND_CAP_INVALID("delegation_spend_cap_minor", fix="give cents as text of 1 to 18 digits")
     return value

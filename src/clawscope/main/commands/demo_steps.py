@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from clawscope.kernel.clock import SystemClock
-from clawscope.kernel.ids import new_id, random_bytes
+from clawscope.kernel.ids import random_bytes
 from clawscope.main.commands.audit import check_bundle, take_bundle
 from clawscope.main.commands.evidence import Evidence
 from clawscope.main.http_client import Refused, Server
@@ -38,10 +38,10 @@ class Walk:
     anybody: Server
     folder: Path
     out: Output
-    mission: str = field(default_factory=lambda: new_id("demo"))
     agent: str = ""
     token: str = ""
     child: str = ""
+    issued_at: int = 0
     issuer: str = ""
     evidence: Evidence = field(init=False)
 
@@ -78,9 +78,9 @@ def make_agent(walk: Walk) -> Facts:
 
 def issue_token(walk: Walk) -> Facts:
     """A ten-minute token over HTTP."""
-    asked = {"sub": walk.agent, "aud": AUDIENCE, "scope": [OPENAI, ANTHROPIC], "ttl_sec": 600, "mission_id": walk.mission}
+    asked = {"sub": walk.agent, "aud": AUDIENCE, "scope": [OPENAI, ANTHROPIC], "ttl_sec": 600}
     answer = walk.operator.post("/v1/tokens/issue", asked)
-    walk.token = answer["token"]
+    walk.token, walk.issued_at = answer["token"], answer["iat"]
     return {"token_hash": answer["token_hash"], "scope": answer["claims"]["scope"], "kid": answer["kid"], "exp": answer["exp"]}
 
 
@@ -164,9 +164,9 @@ def refused_everywhere(walk: Walk) -> Facts:
 
 
 def audit(walk: Walk) -> Facts:
-    """The signed bundle of this mission is whole; with one character changed it is not."""
+    """The signed bundle since the token's issue is whole; with one scope changed it is not."""
     bundle, forged = walk.folder / "audit.ndjson", walk.folder / "forged.ndjson"
-    trailer = take_bundle(walk.operator, {"format": "ndjson", "mission_id": walk.mission}, bundle, walk.out)
+    trailer = take_bundle(walk.operator, {"format": "ndjson", "from": walk.issued_at}, bundle, walk.out)
     keys = walk.evidence.statement_keys()
     _must(check_bundle(bundle, keys, walk.out).good, "the audit bundle does not verify")
     forged.write_bytes(bundle.read_bytes().replace(ANTHROPIC.encode(), b"proxy:call:somewhere", 1))

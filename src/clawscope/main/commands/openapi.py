@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
@@ -36,21 +35,20 @@ def openapi(
 
 
 def described() -> dict[str, Any]:
-    """The document, from the declared routes of an application that is put together and never started."""
-    # The server's libraries take a second that other commands need not wait.
-    from clawscope.infra.http.openapi import document
-    from clawscope.infra.http.probes import Probes
+    """The document, from the declared routes."""
+    from clawscope.infra.http.openapi import document  # the server's libraries take a second that other commands need not wait
+
+    return document(declared_endpoints(), __version__)
+
+
+def declared_endpoints() -> list[Any]:
+    """Every route, of an application that is put together and never started."""
     from clawscope.main.app import Application, Options
     from clawscope.main.settings import SECTIONS
 
     with TemporaryDirectory(prefix="clawscope-openapi-") as folder:
         loaded = load(SECTIONS, toml_text=None, environ={}, dev_values=dev_values(Path(folder), "https://issuer.example"))
         application = Application(loaded, Options(dev=True))
-        probes = Probes(__version__, application.metrics, _nothing_stands, [])
-        found = document([*probes.endpoints(), *application.issuer.endpoints()], __version__)
+        found = application.endpoints()
         asyncio.run(application.database.close())
-    return found
-
-
-async def _nothing_stands() -> Mapping[str, bool]:
-    return {}
+    return list(found)

@@ -31,6 +31,7 @@ from clawscope.issuer.usecases.keys.rotate_key import RotateKey
 from clawscope.issuer.usecases.keys.run_scheduled_moves import RunScheduledMoves
 from clawscope.issuer.usecases.keys.verify_log import verify_log
 from clawscope.kernel.clock import ManualClock
+from clawscope.kernel.errors import Refusal
 from clawscope.protocol import b64u
 from clawscope.protocol.key_log import LogReport
 from clawscope.protocol.revocation import RevocationView
@@ -38,6 +39,7 @@ from tests.fakes.memory_keys import MemoryStore
 
 RULES = KeyRules()
 ACTOR = "operator:ana"
+Auditor = Callable[["House"], None]
 
 
 def seed(name: str) -> str:
@@ -154,6 +156,20 @@ class House:
 def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
     """The value of a coroutine."""
     return asyncio.run(coroutine)
+
+
+def refused(coroutine: Any) -> Refusal:
+    """The refusal a coroutine ends with."""
+    with pytest.raises(Refusal) as caught:
+        run(coroutine)
+    return caught.value
+
+
+def ready_key(house: House, purpose: str = "token") -> str:
+    """A prepared key whose delay has passed."""
+    kid: str = run(house.prepare(ACTOR, purpose, None, "planned")).kid
+    house.clock.move(RULES.publish_delay_s)
+    return kid
 
 
 @pytest.fixture

@@ -42,7 +42,12 @@ class BootKeys:
         return await self._store.transact(self._boot)
 
     async def reload(self, listed: ConfiguredKeys) -> Followed:
-        """Take a newly read configuration. One that contradicts what is known changes nothing, is an event, and raises `FaultyKeys`."""
+        """Take a newly read configuration. One that contradicts what is known changes nothing, is an event, and raises `FaultyKeys`.
+
+        While keys are managed nothing is read from a configuration, so nothing is to be done.
+        """
+        if not self._rules.from_config:
+            return await self._store.read(lambda work: Followed(work.snapshots.head(), 0, ()))
         former = self._vault.configured
         self._vault.replace(listed)
         try:

@@ -14,10 +14,11 @@ class UnreadableLog(ValueError):
     """What was given is not a saved key log."""
 
 
-def verify_log(snapshots: Iterable[Any], keys: Sequence[Mapping[str, Any]], *, publish_delay_s: int) -> LogReport:
+def verify_log(snapshots: Sequence[Any], keys: Sequence[Mapping[str, Any]], *, publish_delay_s: int | None) -> LogReport:
     """The report on a log given in ascending order from its beginning; `keys` as `GET /v1/keys` lists them, retired ones too.
 
-    Raises `UnreadableLog` for a value that is no snapshot, or a key that is no key.
+    Without `publish_delay_s` the log is held to the shortest delay it promised itself. Raises `UnreadableLog` for a value that is
+    no snapshot, or a key that is no key.
     """
     token_keys: dict[str, bytes] = {}
     statement_keys: dict[str, bytes] = {}
@@ -33,12 +34,22 @@ def verify_log(snapshots: Iterable[Any], keys: Sequence[Mapping[str, Any]], *, p
             token_keys[kid] = public
         elif purpose == "statement":
             statement_keys[kid] = public
-    return verify_chain(_entries(snapshots), token_keys=token_keys, statement_keys=statement_keys, publish_delay_s=publish_delay_s)
+    entries = _entries(snapshots)
+    delay_s = promised_delay_s(entries) if publish_delay_s is None else publish_delay_s
+    return verify_chain(entries, token_keys=token_keys, statement_keys=statement_keys, publish_delay_s=delay_s)
 
 
-def _entries(snapshots: Iterable[Any]) -> Iterable[Entry]:
-    for snapshot in snapshots:
-        try:
-            yield read(snapshot)
-        except NotAnEntry:
-            raise UnreadableLog("one of the snapshots has not the shape of one") from None
+def promised_delay_s(entries: Iterable[Entry]) -> int:
+    """The shortest time between a key's first listing as prepared and its promised activation, in seconds; 0 without any."""
+    promised: dict[str, int] = {}
+    for entry in entries:
+        for one in entry.prepared_kids:
+            promised.setdefault(one.kid, one.activates_at_unix - entry.generated_at)
+    return max(0, min(promised.values(), default=0))
+
+
+def _entries(snapshots: Iterable[Any]) -> list[Entry]:
+    try:
+        return [read(snapshot) for snapshot in snapshots]
+    except NotAnEntry:
+        raise UnreadableLog("one of the snapshots has not the shape of one") from None
