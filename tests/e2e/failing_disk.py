@@ -24,7 +24,13 @@ class _Program(ctypes.Structure):
 def break_the_disk(_signal: int, _frame: FrameType | None) -> None:
     """Install the filter for all threads."""
     seccomp, fsync, fdatasync = _SYSCALLS[platform.machine()]
-    steps = [(_LOAD, 0, 0, 0), (_JUMP_IF_EQUAL, 1, 0, fsync), (_JUMP_IF_EQUAL, 0, 1, fdatasync), (_RETURN, 0, 0, _FAIL), (_RETURN, 0, 0, _ALLOW)]
+    steps = [
+        (_LOAD, 0, 0, 0),
+        (_JUMP_IF_EQUAL, 1, 0, fsync),
+        (_JUMP_IF_EQUAL, 0, 1, fdatasync),
+        (_RETURN, 0, 0, _FAIL),
+        (_RETURN, 0, 0, _ALLOW),
+    ]
     code = b"".join(struct.pack("HBBI", *step) for step in steps)
     buffer = ctypes.create_string_buffer(code)
     program = _Program(len(steps), ctypes.cast(buffer, ctypes.c_void_p))

@@ -6,6 +6,7 @@ import http.client
 import signal
 import threading
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -63,7 +64,7 @@ def crash_rounds(start: Start, rounds: int, revocations: int, **environ: str) ->
         unacknowledged = set(load.issued) - {token for token, _ in load.revoked}
         # A token whose revocation was not acknowledged may be either, but it is known.
         assert all(again.call("POST", "/v1/tokens/introspect", {"token": token})[0] == 200 for token in unacknowledged)
-        status, page = again.call("GET", "/v1/revocations/stream?limit=1")
+        page = again.call("GET", "/v1/revocations/stream?limit=1")[1]
         assert page["latest_sequence"] >= max(sequence for _, sequence in every)
         again.stop()
     assert len({sequence for _, sequence in every}) == len(every)
@@ -109,5 +110,5 @@ def test_the_chain_of_key_snapshots_survives_a_kill(start: Start) -> None:
     assert status == 200
     snapshots = history["snapshots"]
     assert [one["sequence"] for one in snapshots] == list(range(1, len(snapshots) + 1))
-    assert all(later["prev_entry_hash_b64u"] == former["entry_hash_b64u"] for former, later in zip(snapshots, snapshots[1:], strict=False))
+    assert all(later["prev_entry_hash_b64u"] == former["entry_hash_b64u"] for former, later in pairwise(snapshots))
     assert len({one["active_kid"] for one in snapshots}) == 1

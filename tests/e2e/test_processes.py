@@ -24,6 +24,11 @@ def pair(request: pytest.FixtureRequest, start_for_all: Start) -> list[Process]:
     return [start_for_all(request.param, **environ), start_for_all(request.param, **environ)]
 
 
+def keep_answer(process: Process, token: str, answers: list[dict[str, Any]]) -> None:
+    """Revoke and keep what was answered."""
+    answers.append(process.revoke(token))
+
+
 def latest(process: Process) -> int:
     """The last sequence of the feed."""
     return int(process.call("GET", "/v1/revocations/stream?limit=1")[1]["latest_sequence"])
@@ -44,7 +49,9 @@ def test_of_two_processes_that_revoke_one_token_one_is_first(pair: list[Process]
     for _ in range(ROUNDS):
         token = pair[0].issue()["token"]
         answers: list[dict[str, Any]] = []
-        threads = [threading.Thread(target=lambda process=process: answers.append(process.revoke(token))) for process in pair for _ in range(2)]
+        threads = [
+            threading.Thread(target=lambda process=process: answers.append(process.revoke(token))) for process in pair for _ in range(2)
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+
 import pytest
 
 from tests.fakes.ports import MemoryApiTokens, MemoryPolicies
 from tests.http.serving import MakeServer, Served
 from tests.http.tiers import ISSUER_TOKEN, READER_TOKEN, TIERS
 from tests.http.tokens import PIN
+
 
 @pytest.fixture(scope="session")
 def policy_text() -> str:
@@ -26,12 +28,8 @@ def api_tokens() -> MemoryApiTokens:
 
 
 @pytest.fixture(scope="session")
-def tiered(
-    session_server: MakeServer, tmp_path_factory: pytest.TempPathFactory, policy_text: str, api_tokens: MemoryApiTokens
-) -> Served:
+def tiered(session_server: MakeServer, tmp_path_factory: pytest.TempPathFactory, policy_text: str, api_tokens: MemoryApiTokens) -> Served:
     """A server with a tier policy, API tokens and a policy registry that knows one policy."""
     path = tmp_path_factory.mktemp("policy") / "tiers.json"
     path.write_text(policy_text)
-    return session_server(
-        {"policy_file": str(path), "require_known_policy": True}, api_tokens=api_tokens, policies=MemoryPolicies(PIN)
-    )
+    return session_server({"policy_file": str(path), "require_known_policy": True}, api_tokens=api_tokens, policies=MemoryPolicies(PIN))

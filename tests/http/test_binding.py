@@ -9,7 +9,13 @@ import pytest
 from tests.http.serving import Served
 from tests.http.tokens import PIN, PIN_HEX, introspect, revoke, token
 
-BOUND = {"run_id": "run_1", "job_id": "job_1", "mission_id": "m_1", "policy_hash_b64u": PIN, "aud": ["https://a.example", "https://b.example"]}
+BOUND = {
+    "run_id": "run_1",
+    "job_id": "job_1",
+    "mission_id": "m_1",
+    "policy_hash_b64u": PIN,
+    "aud": ["https://a.example", "https://b.example"],
+}
 GOOD = {"aud": ["https://b.example"], "scope": ["proxy:call"], "run_id": "run_1", "job_id": "job_1", "mission_id": "m_1",
         "policy_hash_b64u": PIN, "require": ["run_id", "job_id", "policy_hash_b64u"]}  # fmt: skip
 

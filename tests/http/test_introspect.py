@@ -124,7 +124,9 @@ CLAIM_FAULTS: list[tuple[dict[str, Any], str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("changes", "code"), CLAIM_FAULTS, ids=[f"{next(iter(changes))}-{n}" for n, (changes, _) in enumerate(CLAIM_FAULTS)])
+@pytest.mark.parametrize(
+    ("changes", "code"), CLAIM_FAULTS, ids=[f"{next(iter(changes))}-{n}" for n, (changes, _) in enumerate(CLAIM_FAULTS)]
+)
 def test_signed_claims_must_still_fit(dev: Served, changes: dict[str, Any], code: str) -> None:
     if changes.get("token_scope_hash_b64u") is ABSENT:
         body = claims(dev)
@@ -154,7 +156,9 @@ def test_fault_11_junk_is_not_told_that_it_expired_and_no_claim_passes_unjudged(
         ({"exp": 3000, "delegation_expires_at": 100}, 160, "TOKEN_DELEGATION_EXPIRED"), ({"exp": 100, "delegation_expires_at": 100}, 160, "TOKEN_EXPIRED"),
     ],
 )  # fmt: skip
-def test_times_hold_to_the_second_with_a_minute_of_skew(make_server: MakeServer, change: dict[str, int], moved: int, code: str | None) -> None:
+def test_times_hold_to_the_second_with_a_minute_of_skew(
+    make_server: MakeServer, change: dict[str, int], moved: int, code: str | None
+) -> None:
     start = 1_850_000_000
     served = make_server(clock=ManualClock(start))
     times = {name: start + value for name, value in change.items()}

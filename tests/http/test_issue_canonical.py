@@ -172,7 +172,9 @@ def test_sensitive_scopes_freeze_while_a_transfer_is_pending(dev: Served, contro
 def test_policy_hash_comes_from_the_record(dev: Served, control_plane: ControlPlane) -> None:
     chain = control_plane.chain()
     assert canonical(dev, chain, control_plane_policy_hash_b64u=PIN).refusal == (409, "CONTROL_POLICY_HASH_MISMATCH")
-    assert canonical(dev, chain, control_plane_policy_hash_b64u=chain.policy_hash).ok()["control_plane_policy_hash_b64u"] == chain.policy_hash
+    assert (
+        canonical(dev, chain, control_plane_policy_hash_b64u=chain.policy_hash).ok()["control_plane_policy_hash_b64u"] == chain.policy_hash
+    )
 
 
 def test_checks_of_the_record_come_in_order(dev: Served, control_plane: ControlPlane) -> None:

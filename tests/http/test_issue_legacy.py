@@ -84,7 +84,12 @@ def test_other_mode_words_stop_the_start(make_server: MakeServer) -> None:
 
 def test_chain_claims_are_copied_and_prove_nothing(dev: Served) -> None:
     run = unique("run")
-    chain = {"owner_did": "did:key:zO", "controller_did": "did:key:zC", "agent_did": "did:key:zA", "control_plane_policy_hash_b64u": "A" * 43}
+    chain = {
+        "owner_did": "did:key:zO",
+        "controller_did": "did:key:zC",
+        "agent_did": "did:key:zA",
+        "control_plane_policy_hash_b64u": "A" * 43,
+    }
     body = legacy(dev, run_id=run, **chain).ok()
     assert chain.items() <= body["claims"].items()
     row = dev.operator.get("/v1/audit/issuance", run_id=run).ok()["events"][0]["record"]

@@ -62,7 +62,9 @@ def test_lifetime_outside_the_limits_is_refused(still: Served, asked: dict[str, 
         ({"delegation_expires_at": NOW + 300, "ttl_sec": 300}, None), ({"delegation_expires_at": NOW + 300, "exp": NOW + 300}, None),
     ],
 )  # fmt: skip
-def test_token_ends_no_later_than_its_delegation(still: Served, control_plane: ControlPlane, asked: dict[str, Any], code: str | None) -> None:
+def test_token_ends_no_later_than_its_delegation(
+    still: Served, control_plane: ControlPlane, asked: dict[str, Any], code: str | None
+) -> None:
     chain = control_plane.chain()
     trio = {"delegation_id": "dlg_1", "delegator_did": chain.owner_did, "delegate_did": chain.agent_did}
     answer = canonical(still, chain, **trio, **asked)

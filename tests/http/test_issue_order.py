@@ -59,7 +59,12 @@ def test_body_comes_before_the_fields(dev: Served) -> None:
 DELEGATED = {"delegation_id": "d", "delegator_did": "did:key:zOwner", "delegate_did": "did:key:zAgent"}
 STEPS_4: list[tuple[str, str, dict[str, Any], str]] = [
     ("fields before agreement", CANONICAL, {"owner_ref": "", "delegate_did": "did:key:zOther"}, "INVALID_REQUEST"),
-    ("delegate before delegator", CANONICAL, {"delegate_did": "did:key:zOther", "delegator_did": "did:key:zO"}, "DELEGATE_DID_SUB_MISMATCH"),
+    (
+        "delegate before delegator",
+        CANONICAL,
+        {"delegate_did": "did:key:zOther", "delegator_did": "did:key:zO"},
+        "DELEGATE_DID_SUB_MISMATCH",
+    ),
     ("delegator before lane of route", LEGACY, {"delegator_did": "did:key:zO"}, "DELEGATOR_OWNER_MISMATCH"),
     ("legacy route before incomplete", LEGACY, {"delegation_id": "d", "token_lane": "canonical"}, "DELEGATION_CANONICAL_REQUIRED"),
     ("incomplete before lane", CANONICAL, {"delegation_id": "d", "token_lane": "legacy"}, "DELEGATION_INCOMPLETE"),

@@ -103,7 +103,17 @@ def test_fault_01_revoked_token_has_no_second_spelling(dev: Served) -> None:
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
     last = alphabet.index(text[-1])
     spare = [text[:-1] + alphabet[(last & ~15) | bits] for bits in range(16)]
-    spellings = [*spare, text + "=", text + "==", text + " ", " " + text, text.replace("-", "+"), text.replace("_", "/"), text + "\n", text.upper()]
+    spellings = [
+        *spare,
+        text + "=",
+        text + "==",
+        text + " ",
+        " " + text,
+        text.replace("-", "+"),
+        text.replace("_", "/"),
+        text + "\n",
+        text.upper(),
+    ]
     for spelling in set(spellings) - {text}:
         assert introspect(dev, spelling).refusal[0] == 401
         assert introspect(dev, spelling).json["active"] is False

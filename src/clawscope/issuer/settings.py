@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from clawscope.infra.config.declaring import nested, setting
+from clawscope.issuer.domain.key_rules import key_times
 from clawscope.kernel.secret import Secret
 from clawscope.protocol import did
 
@@ -69,8 +70,6 @@ class KeySettings:
             found.append("master_key is required while keys are managed: give base64url of 32 random bytes")
         if self.from_config and self.statement_key is None:
             found.append("statement_key is required while keys come from configuration: give a base64url seed")
-        if self.jwks_max_age_s > self.overlap_s / 4 and self.overlap_s:
-            found.append("jwks_max_age_s must be at most a quarter of overlap_s, or readers keep a key past its overlap")
         return found
 
 
@@ -135,6 +134,8 @@ class IssuerSettings:
             parts.scheme not in ("https", "http") or not parts.hostname or parts.query or parts.fragment or self.url.endswith("/")
         ):
             found.append("url must be an http(s) URL without query, fragment or slash at the end")
+        kept = self.keys
+        found += [f"keys.{line}" for line in key_times(kept.publish_delay_s, kept.jwks_max_age_s, kept.overlap_s, self.clock_skew_s)]
         if not self.default_ttl_s <= self.max_ttl_s <= self.hard_max_ttl_s:
             found.append("default_ttl_s ≤ max_ttl_s ≤ hard_max_ttl_s must hold")
         for name, secret in self.operator_keys.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import Annotated, Any
 
 import typer
@@ -11,6 +12,7 @@ from rich.console import Console
 from clawscope import __version__
 from clawscope.infra.config.loading import ConfigProblems
 from clawscope.kernel.errors import Refusal
+from clawscope.main import output
 from clawscope.main.commands import add_commands
 from clawscope.main.not_ready import NotReadyToStart
 
@@ -104,4 +106,4 @@ add_commands(app)
 
 def run() -> None:
     """The console entry point."""
-    app()
+    sys.exit(output.run(app))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import tomllib
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from clawscope.infra.http.settings import ServerSettings
 from clawscope.infra.telemetry import logs
 from clawscope.infra.telemetry.settings import TelemetrySettings
 from clawscope.main.app import Application, Options
+from clawscope.main.commands.connection import CLIENT_VARIABLES
 from clawscope.main.dev_mode import dev_values, write_entry
 from clawscope.main.not_ready import NotReadyToStart
 from clawscope.main.settings import SECTIONS
@@ -45,7 +47,7 @@ class ServeOptions:
 def load_settings(options: ServeOptions) -> Loaded:
     """All sections, options first. Raises `ConfigProblems` with every mistake, `OSError` for an unreadable file."""
     text = read_file(Path(options.config)) if options.config else None
-    environ = {name: value for name, value in variables().items() if name != _HANDOVER}
+    environ = {name: value for name, value in variables().items() if name not in (_HANDOVER, *CLIENT_VARIABLES)}
     for name, value in (("HOST", options.host), ("PORT", options.port), ("WORKERS", options.workers)):
         if value is not None:
             environ[f"CLAWSCOPE_SERVER_{name}"] = str(value)
@@ -130,6 +132,7 @@ def create() -> Any:
     options = ServeOptions(**json.loads(variables()[_HANDOVER]))
     loaded = load_settings(options)
     telemetry: TelemetrySettings = loaded.sections["telemetry"]
+    logging.getLogger("uvicorn.access").disabled = True
     logs.configure(telemetry.log_level, telemetry.log_format == "json", secrets=secrets_of(loaded))
 
     def reread() -> Any:

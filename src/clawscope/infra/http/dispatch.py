@@ -145,6 +145,7 @@ async def send_reply(
         await send_pieces(send, receive, reply.pieces)
         return
     body = encode(reply.body)
-    headers.append((b"content-length", str(len(body)).encode()))
+    if reply.status != 304:
+        headers.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -26,9 +26,7 @@ class HttpChains:
         try:
             return _record(await self._fetcher.get(url))
         except Unreachable:
-            raise errors.CONTROL_CHAIN_LOOKUP_FAILED(
-                "the identity service did not answer in time", details={"upstream_status": None}
-            ) from None
+            raise errors.CONTROL_CHAIN_LOOKUP_FAILED("the identity service did not answer in time", extra={"details": None}) from None
 
     async def close(self) -> None:
         """Close the connections."""

@@ -67,13 +67,15 @@ class CurrentView:
 
     async def fresh(self) -> CurrentView:
         """See `View.fresh`."""
+        # Seen before the read: other requests may move the view on while this one waits for its watermark.
+        seen = self.revocations.sequence
         try:
             revoked, keys = await self._watermark()
             if revoked > self.revocations.sequence or keys > self.keyring.sequence:
                 await self._catch_up(revoked, keys)
         except (Refusal, LookupError) as error:
             raise REVOCATION_UNAVAILABLE("retry in a second") from error
-        if revoked < self.revocations.sequence:
+        if revoked < seen:
             # The store lost commits this process has seen (a restored backup): nothing here may be trusted to be complete.
             raise REVOCATION_UNAVAILABLE("the store is behind this process; restart after merging the feed")
         self.confirmed_at_ms = self._clock.now_ms()

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from sqlalchemy import Select, and_, bindparam, func, select, true
+from sqlalchemy import Select, and_, bindparam, exists, func, select, true
 
 from clawscope.infra.db.tx import Tx
-from clawscope.issuer.adapters.tables import issuances
+from clawscope.issuer.adapters.tables import issuances, revocations
 from clawscope.issuer.domain.issuance import Issuance
 from clawscope.issuer.domain.rows import Filters
 from clawscope.kernel.principal import Reach
@@ -103,8 +103,13 @@ class SqlIssuances:
         return sum(1 for row in rows if jti in msgspec.json.decode(row.record)["claims"].get("lineage", ()))
 
     def live_for(self, dimension: str, value: str, now: int, reach: Reach) -> int:
-        """How many unexpired tokens carry a claim value, within a reach."""
-        return self._count(select(func.count()).where(selects(dimension, value), _c.exp > now, within(_c, reach)))
+        """How many unexpired tokens carry a claim value, within a reach; one revoked by name or by a former cut-off counts no more."""
+        former = select(func.max(revocations.c.not_before)).where(revocations.c.dimension == dimension, revocations.c.value == value)
+        cut = func.coalesce(former.scalar_subquery(), -1)
+        revoked = exists().where(revocations.c.jti == _c.jti)
+        return self._count(
+            select(func.count()).where(selects(dimension, value), _c.exp > now, _c.issued_at > cut, ~revoked, within(_c, reach))
+        )
 
     def live_of_kid(self, kid: str, now: int) -> int:
         """How many unexpired tokens a key has signed."""

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import bindparam, delete, false, select
+from sqlalchemy import bindparam, delete, select
 
 from clawscope.infra.db.tx import Tx
 from clawscope.issuer.adapters.issuance_store import within
-from clawscope.issuer.adapters.tables import locks, revocations
+from clawscope.issuer.adapters.tables import issuances, locks, revocations
 from clawscope.issuer.domain.feed import FeedRow, Lock
 from clawscope.kernel.principal import Reach
 
@@ -168,8 +168,10 @@ def _between(from_at: int | None, to_at: int | None) -> list[Any]:
 
 
 def _named(equal: Equal) -> list[Any]:
-    """Audit filters on the columns the feed has; one it lacks selects nothing."""
-    return [_c[name] == value if name in _FIELDS else false() for name, value in equal.items()]
+    """Audit filters: on the feed's own columns, else on the issuance a row revokes."""
+    own = [_c[name] == value for name, value in equal.items() if name in _FIELDS]
+    foreign = [issuances.c[name] == value for name, value in equal.items() if name not in _FIELDS]
+    return [*own, _c.jti.in_(select(issuances.c.jti).where(*foreign))] if foreign else own
 
 
 def _read(row: Any) -> FeedRow:

@@ -45,6 +45,7 @@ def read_chain(body: Any) -> ChainRecord:
     policy = _part(controller, "policy")
     allowed = policy.get("allowed_sensitive_scopes", [])
     parts = (chain, controller, binding)
+    named = (*parts, policy, body)
     hashes = [
         part[name] for part in parts for name in ("policy_hash_b64u", "control_plane_policy_hash_b64u") if isinstance(part.get(name), str)
     ]
@@ -54,9 +55,9 @@ def read_chain(body: Any) -> ChainRecord:
         raise ChainUnusable("controller.policy lacks its hash or its allowed sensitive scopes")
     return ChainRecord(
         active=all(part.get("active") is True for part in parts),
-        owners=_dids((*parts, body), "owner_did"),
-        controllers=_dids(parts, "controller_did"),
-        agents=_dids(parts, "agent_did"),
+        owners=_dids(named, "owner_did"),
+        controllers=_dids(named, "controller_did"),
+        agents=_dids(named, "agent_did"),
         policy_hashes=frozenset(hashes),
         policy_hash=hashes[0],
         allowed_sensitive_scopes=tuple(allowed),

@@ -26,11 +26,12 @@ class KeyRules:
         """When a key that stops signing now is accepted no longer: every token lives out its time (keys.md §1)."""
         return max(now + self.overlap_s, latest_exp or 0) + 2 * self.clock_skew_s
 
-    def problems(self) -> list[str]:
-        """What start-up checks (keys.md §3): readers must see a key before it signs, and drop it after it stopped."""
-        found = []
-        if self.publish_delay_s < self.jwks_max_age_s + self.clock_skew_s:
-            found.append("publish_delay_s must be at least jwks_max_age_s + clock_skew_s, or a key signs before every reader can know it")
-        if self.overlap_s and self.jwks_max_age_s > self.overlap_s / 4:
-            found.append("jwks_max_age_s must be at most a quarter of overlap_s, or readers keep a key past its overlap")
-        return found
+
+def key_times(publish_delay_s: int, jwks_max_age_s: int, overlap_s: int, clock_skew_s: int) -> list[str]:
+    """What start-up checks (keys.md §3): readers must see a key before it signs, and drop it after it stopped."""
+    found = []
+    if publish_delay_s < jwks_max_age_s + clock_skew_s:
+        found.append("publish_delay_s must be at least jwks_max_age_s + clock_skew_s, or a key signs before every reader can know it")
+    if overlap_s and jwks_max_age_s > overlap_s / 4:
+        found.append("jwks_max_age_s must be at most a quarter of overlap_s, or readers keep a key past its overlap")
+    return found

@@ -108,16 +108,17 @@ class Asked:
 
     def with_chain_default(self) -> Asked:
         """In the canonical lane `agent_did` defaults to `sub` (§2.3)."""
-        return replace(self, agent_did=self.sub) if self.lane == CANONICAL and self.agent_did is None else self
+        defaults = self.lane == CANONICAL and self.agent_did is None and did.is_did(self.sub)
+        return replace(self, agent_did=self.sub) if defaults else self
 
 
 def read_request(fields: IssueFields, lane: str, limits: FieldLimits) -> Asked:
     """The fields in table order (§2.2, 3), then what must agree between them (4). Raises the first refusal."""
-    sub = _subject(fields.sub)
+    tier = _tier(fields.tier)
     asked = Asked(
         lane=lane,
-        tier=_tier(fields.tier),
-        sub=sub,
+        tier=tier,
+        sub=_subject(fields.sub),
         aud=_audience(fields.aud),
         scope=_scopes(fields.scope, limits),
         ttl_s=_floored(fields.ttl_sec, errors.INVALID_TTL, "ttl_sec"),

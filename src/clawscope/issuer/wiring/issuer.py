@@ -63,6 +63,7 @@ class Issuer:
         """Make the keys stand, then load the view."""
         await self.keys.start()
         await self.view.start()
+        await self.keys.report(self.view)
 
     async def stop(self) -> None:
         """End open streams and leave the list of verifier nodes in good order."""
@@ -99,7 +100,7 @@ class Issuer:
             Job("issuer.view", _POLL_S, self.view.fresh, leased=False),
             Job("issuer.forget", 60, self._forget, leased=False),
             Job("issuer.audit_leaves", 2, self._publish),
-            *self.keys.jobs(self.view),
+            *self.keys.jobs(),
         ]
 
     def endpoints(self) -> list[Endpoint]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from clawscope.infra.config.loading import ConfigProblems
 from clawscope.infra.db.database import Transactor
 from clawscope.infra.http.endpoint import Endpoint
@@ -63,6 +65,11 @@ class KeyPart:
         """Make the key set stand. Raises `FaultyKeys`, refusals of the store."""
         _warn(await self._boot())
 
+    async def report(self, view: CurrentView) -> None:
+        """Join the verifier nodes before the first request: a row nobody reported would never count as applied."""
+        self._node = OwnNode(self._base.node_id, self._acknowledge, view)
+        await self._node.report()
+
     async def stop(self) -> None:
         """Leave the list of verifier nodes in good order."""
         if self._node is not None:
@@ -80,16 +87,16 @@ class KeyPart:
             return False
         return True
 
-    def jobs(self, view: CurrentView) -> list[Job]:
+    def jobs(self) -> list[Job]:
         """What happens by the clock."""
-        node = self._node = OwnNode(self._base.node_id, self._acknowledge, view)
+        assert self._node is not None  # jobs begin after `report`
         activate = ActivateKey(self._store, self._base.clock, self._vault, self._rules, self._transparency)
         rotate = RotateKey(self._store, self._base.clock, self._vault, self._rules)
         moves = RunScheduledMoves(self._store, self._base.clock, self._vault, self._rules, activate, rotate)
         leaves = [] if self._transparency is None else [Job("keys.leaves", 2, PublishKeyLeaves(self._store, self._transparency))]
         return [
-            Job("keys.moves", 1, moves),
-            Job("keys.node", _HEARTBEAT_S, node.report, leased=False),
+            Job("keys.moves", 1, partial(_move, moves)),
+            Job("keys.node", _HEARTBEAT_S, self._node.report, leased=False),
             Job("keys.lost_nodes", 30, self._acknowledge.tell_lost),
             Job("keys.slo", 60, ReportSlo(self._store, self._base.clock, self._rules).hourly),
             *leaves,
@@ -114,6 +121,12 @@ class KeyPart:
         )
         discovery = discovery_routes(keys, history, self._settings.keys.jwks_max_age_s)
         return [*discovery, *key_routes(use, denials.recorded(events.ACCESS_DENIED))]
+
+
+async def _move(moves: RunScheduledMoves) -> None:
+    run = await moves()
+    for refusal in run.refused:
+        _log.warning("scheduled key move refused", reason=str(refusal))
 
 
 def _warn(followed: Followed) -> None:

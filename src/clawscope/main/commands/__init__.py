@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import typer
 
-from clawscope.main.commands import audit, check_config, demo, openapi, token, verify
+from clawscope.main.commands import audit, check_config, demo, keys, openapi, token, verify
 
 
 def add_commands(app: typer.Typer) -> None:
-    """Add `token`, `audit`, `verify`, `demo`, `check-config` and `openapi`."""
+    """Add `token`, `keys`, `audit`, `verify`, `demo`, `check-config` and `openapi`."""
     app.add_typer(token.app, name="token")
+    app.add_typer(keys.app, name="keys")
     app.add_typer(audit.app, name="audit")
     app.add_typer(verify.app, name="verify")
     app.command("demo", epilog=demo.EPILOG)(demo.demo)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from clawscope.issuer.domain.configured_keys import ConfiguredKeys
-from clawscope.issuer.domain.key_rules import KeyRules
+from clawscope.issuer.domain.key_rules import KeyRules, key_times
 from clawscope.protocol import b64u
 from clawscope.protocol.keys import SigningKey
 from tests.unit.issuer.keys.conftest import ACTOR, RULES, Auditor, House, ready_key, refused, run
@@ -201,5 +201,5 @@ def test_every_move_leaves_an_event_with_actor_and_reason(house: House) -> None:
 
 
 def test_start_up_knows_delays_that_readers_could_not_keep_up_with() -> None:
-    assert KeyRules().problems() == []
-    assert len(KeyRules(publish_delay_s=359, jwks_max_age_s=300, clock_skew_s=60, overlap_s=1199).problems()) == 2
+    assert key_times(600, 300, 3600, 60) == []
+    assert len(key_times(359, 300, 1199, 60)) == 2
