@@ -15,7 +15,6 @@ from sqlalchemy import Connection, Engine, Select, create_engine, event
 
 from clawscope.infra.db.batch import Function, Outcome, Ran, run_apart, run_together
 from clawscope.infra.db.errors import meaning
-from clawscope.infra.db.shared_read import SharedRead
 from clawscope.infra.db.tx import Tx
 from clawscope.kernel.codes import STORE_UNAVAILABLE
 
@@ -77,7 +76,7 @@ class SqliteDatabase:
         self._observe_batch = observe_batch
         self._queue: queue.Queue[_Waiting | None] = queue.Queue(_MOST_WAITING)
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="db-reader")
-        self._glances: dict[Select[Any], SharedRead[Sequence[Any] | None]] = {}
+        self._glances: dict[Select[Any], str] = {}
         self._glancer: Any = None
         self._closed = False
         self._writer = threading.Thread(target=self._write_all, name="db-writer", daemon=True)
@@ -101,16 +100,11 @@ class SqliteDatabase:
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, function)
 
     async def glance(self, statement: Select[Any]) -> Sequence[Any] | None:
-        """See `Database.glance`. Runs in place: a WAL reader never waits, and a hop to a thread would cost more than the read."""
-        shared = self._glances.get(statement)
-        if shared is None:
-            text = str(statement.compile(self._reader_engine, compile_kwargs={"literal_binds": True}))
-
-            async def look() -> Sequence[Any] | None:
-                return self._look(text)
-
-            shared = self._glances[statement] = SharedRead(look)
-        return await shared()
+        """See `Database.glance`. Runs in place: a WAL reader never waits, and sharing one read would cost more than the read."""
+        text = self._glances.get(statement)
+        if text is None:
+            text = self._glances[statement] = str(statement.compile(self._reader_engine, compile_kwargs={"literal_binds": True}))
+        return self._look(text)
 
     async def close(self) -> None:
         """See `Database.close`."""

@@ -63,17 +63,12 @@ class RevocationRoutes:
     async def stream(self, call: Call) -> Reply | StreamReply:
         """`GET /v1/revocations/stream`: a page, a long poll, or Server-Sent Events."""
         query: wire.StreamQuery = call.query
+        _judge_position(query)
         if "text/event-stream" in (call.header("Accept") or ""):
             pieces = await self._followers.follow(call, _start(call, query))
             return StreamReply(pieces, "text/event-stream", headers={**NO_STORE, "X-Accel-Buffering": "no"})
         if query.since is None:
-            if query.wait_s is not None:
-                raise INVALID_QUERY("wait_s goes with since")
             return about_token(await self._feed.newest(call.principal, clamp(query.limit), query.cursor))
-        if query.cursor is not None:
-            raise INVALID_QUERY("since and cursor exclude each other", fix="go on with the last sequence as since")
-        if query.since < 0 or not 0 <= (query.wait_s or 0) <= _MOST_WAIT_S:
-            raise INVALID_QUERY(f"since is 0 or more, wait_s 0 to {_MOST_WAIT_S}")
         page = await self._feed.since(call.principal, query.since, clamp(query.limit))
         if not page["events"] and query.wait_s:
             await self._followers.wait_beyond(query.since, query.wait_s)
@@ -115,6 +110,15 @@ class RevocationRoutes:
 
 def _as_body(answer: Any) -> wire.RevokedBody:
     return msgspec.convert(answer, wire.RevokedBody, from_attributes=True)
+
+
+def _judge_position(query: wire.StreamQuery) -> None:
+    if query.since is None and query.wait_s is not None:
+        raise INVALID_QUERY("wait_s goes with since")
+    if query.since is not None and query.cursor is not None:
+        raise INVALID_QUERY("since and cursor exclude each other", fix="go on with the last sequence as since")
+    if (query.since or 0) < 0 or not 0 <= (query.wait_s or 0) <= _MOST_WAIT_S:
+        raise INVALID_QUERY(f"since is 0 or more, wait_s 0 to {_MOST_WAIT_S}")
 
 
 def _start(call: Call, query: wire.StreamQuery) -> int | None:

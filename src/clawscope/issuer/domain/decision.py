@@ -170,21 +170,8 @@ def after_lane(asked: Asked, ground: Ground) -> Iterator[Denial]:
 
 
 def judge_locks(values: Sequence[tuple[str, str]], locks: Sequence[Lock]) -> Iterator[Denial]:
-    """Step 10: a locked claim value. `values` are the token's (dimension, value) pairs."""
-    if not locks:
-        return
-    locked = {(lock.dimension, lock.value) for lock in locks}
-    for dimension, value in values:
-        if (dimension, value) in locked:
-            yield Denial(
-                errors.SUBJECT_CUT_OFF,
-                dimension,
-                "ask the operator to lift the cut-off's lock",
-                value,
-                f"locked by a cut-off on {dimension}",
-            )
-
-
-def is_legacy(asked: Asked) -> bool:
-    """Whether the request is in the legacy lane."""
-    return asked.lane == LEGACY
+    """Step 10: a locked claim value. `values` are the token's (dimension, value) pairs, its organisation and owner among them."""
+    for lock in locks:
+        if lock.holds(values):
+            suggestion = "ask the operator to lift the cut-off's lock"
+            yield Denial(errors.SUBJECT_CUT_OFF, lock.dimension, suggestion, lock.value, f"locked by a cut-off on {lock.dimension}")

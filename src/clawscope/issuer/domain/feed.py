@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,3 +83,9 @@ class Lock:
     value: str
     org_id: str | None = None
     owner_did: str | None = None
+
+    def holds(self, values: Sequence[tuple[str, str]]) -> bool:
+        """Whether it locks a token of these (dimension, value) pairs: only within the reach of whoever set it."""
+        if (self.dimension, self.value) not in values:
+            return False
+        return all(own is None or (name, own) in values for name, own in (("org_id", self.org_id), ("owner_did", self.owner_did)))

@@ -50,8 +50,9 @@ class MintToken:
         self, draft: Draft, caller: Caller, answer: Answer, *, event: str = events.TOKEN_ISSUED, also: Also | None = None
     ) -> Minted:
         """The minted token, durable. Raises 503 signing codes, `SUBJECT_CUT_OFF`, `TOKEN_REVOKED` (an ancestor died), store codes."""
+        # The transaction itself judges what was committed since this view: only an overtaken mint must look again.
+        known = self._view.known
         for _ in range(_TRIES):
-            known = await self._view.fresh()
             minted = self._sign(draft, known)
             hit = known.revocations.hit(minted.claims, minted.token_hash)
             if hit is not None and hit.kind == "ancestor":
@@ -63,6 +64,7 @@ class MintToken:
                 return minted
             if outcome.by == "second":
                 await self._pause.until_after(minted.claims.iat)
+            known = await self._view.fresh()
         raise errors.SUBJECT_CUT_OFF("a cut-off of this subject lies ahead of the clock", fix="retry in some seconds")
 
     def _sign(self, draft: Draft, known: Known) -> Minted:

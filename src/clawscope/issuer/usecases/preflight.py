@@ -36,17 +36,15 @@ class Preflight:
         judged = await self._judge(asked, grants, every=True)
         locks = await self._store.read(lambda work: list(work.locks.all()))
         values = lock_values(asked, grants)
-        held = {(lock.dimension, lock.value) for lock in locks}
+        held = [f"{lock.dimension}={lock.value}" for lock in locks if lock.holds(values)]
         denials = [*judged.denials, *judge_locks(values, locks)]
-        return preflight.answer(
-            asked, fields.reason, judged.ground, denials, judged.record, [f"{d}={v}" for d, v in values if (d, v) in held]
-        )
+        return preflight.answer(asked, fields.reason, judged.ground, denials, judged.record, held)
 
     def read(self, principal: Principal, fields: PreflightFields) -> tuple[Asked, Grants]:
         """The request well-formed, a CST's own members filled in. Raises 400 refusals."""
         if fields.exp is not None:
             raise INVALID_REQUEST("exp: a preflight takes ttl_sec only")
-        if not len(trimmed(fields.reason)) >= 1 or len(fields.reason) > _MOST_REASON:
+        if not trimmed(fields.reason) or len(fields.reason) > _MOST_REASON:
             raise INVALID_REQUEST("reason: 1 to 2048 characters that say why")
         if fields.lane not in (LEGACY, CANONICAL):
             raise INVALID_REQUEST("lane: legacy or canonical")
