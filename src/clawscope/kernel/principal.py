@@ -11,16 +11,19 @@ SYSTEM_ADMIN = "did:system:scope-admin"
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """Whose rows and tokens a caller may touch (tokens.md §5, step 8): everybody's, one organisation's, or one owner's."""
+    """Whose rows and tokens a caller may touch (tokens.md §5, step 8): everybody's, an organisation's, an owner's, or one client's."""
 
     everything: bool = False
     org_id: str | None = None
     owner_did: str | None = None
+    client_id: str | None = None
 
-    def covers(self, org_id: str | None, owner_did: str | None) -> bool:
-        """Whether a row of that organisation and owner lies within reach."""
+    def covers(self, org_id: str | None, owner_did: str | None, client_id: str | None = None) -> bool:
+        """Whether a row of that organisation, owner and client lies within reach."""
         if self.everything:
             return True
+        if self.client_id is not None:
+            return self.client_id == client_id
         if self.org_id is not None:
             return self.org_id == org_id
         return self.owner_did is not None and self.owner_did == owner_did

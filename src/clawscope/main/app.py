@@ -24,7 +24,6 @@ from clawscope.infra.http.openapi import document
 from clawscope.infra.http.probes import Probes
 from clawscope.infra.jobs.runner import Job, JobRunner
 from clawscope.infra.limit.source_rate import SourceRate
-from clawscope.infra.telemetry.buffer import TelemetryBuffer
 from clawscope.infra.telemetry.logs import get_logger
 from clawscope.infra.telemetry.metrics import Metrics
 from clawscope.issuer.settings import IssuerSettings
@@ -34,6 +33,7 @@ from clawscope.kernel.events import Event
 from clawscope.kernel.ids import random_hex
 from clawscope.main.introductions import issuer_neighbours
 from clawscope.main.not_ready import NotReadyToStart
+from clawscope.main.telemetry import TelemetryOut
 
 if TYPE_CHECKING:
     from clawscope.infra.bell.valkey import ValkeyBell
@@ -42,7 +42,6 @@ _events = get_logger("events")
 _log = get_logger("server")
 Reread = Callable[[], IssuerSettings]
 _OUTBOX_KEEP_S = 7 * 86400
-_TELEMETRY_BATCH = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +71,11 @@ class Application:
         self.clock: Clock = clock or SystemClock()
         self.metrics = Metrics()
         assert db.url is not None  # required by its declaration
-        self.database: Database = open_database(db.url.reveal(), observe_batch=lambda size: None)
+        self.database: Database = open_database(db.url.reveal(), observe_batch=self.metrics.committed)
         self._bell = _bell(bell)
-        self.telemetry: TelemetryBuffer[Event] = TelemetryBuffer(loaded.sections["telemetry"].buffer_size)
+        self._telemetry = TelemetryOut(loaded.sections["telemetry"], self.metrics)
         ring = self._bell.ring if self._bell is not None else _silence
-        base = Base(self.database, self.clock, self.telemetry, ring, self._bell is not None, f"issuer-{random_hex(4)}")
+        base = Base(self.database, self.clock, self._telemetry.facts, self.metrics, ring, self._bell is not None, f"issuer-{random_hex(4)}")
         self._neighbours = neighbours or issuer_neighbours(self.issuer_settings)
         self.issuer = Issuer(self.issuer_settings, base, self._neighbours)
         self._idempotency = Idempotency(self.database, self.clock, self.issuer_settings.idempotency_ttl_s)
@@ -85,7 +84,6 @@ class Application:
         self._relay = Relay(self.database, {"log": _log_event} if shown else {})
         self._jobs: JobRunner | None = None
         self._reread = reread
-        self._dropped_told = 0
 
     async def start(self) -> None:
         """Open, check, load. Raises `NotReadyToStart`, and refusals of the store."""
@@ -106,7 +104,8 @@ class Application:
         if self._jobs is not None:
             await self._jobs.stop()
         await self.issuer.stop()
-        await self._flush()
+        await self._telemetry.flush()
+        self._telemetry.close()
         if self._bell is not None:
             await self._bell.close()
         close = getattr(self._neighbours.chains, "close", None)
@@ -131,6 +130,7 @@ class Application:
             metrics=self.metrics,
             clock=self.clock,
             base_url=self.issuer_settings.url,
+            spans=self._telemetry.spans,
         )
         return application(self.endpoints(), around, self.start, self.stop)
 
@@ -161,18 +161,8 @@ class Application:
             Job("outbox.relay", 1, self._relay.run_once),
             Job("outbox.trim", 3600, lambda: self._relay.trim(self.clock.now() - _OUTBOX_KEEP_S)),
             Job("idempotency.expire", 60, self._idempotency.expire),
-            Job("telemetry.flush", 1, self._flush, leased=False),
+            Job("telemetry.flush", 1, self._telemetry.flush, leased=False),
         ]
-
-    async def _flush(self) -> None:
-        while batch := self.telemetry.drain(_TELEMETRY_BATCH):
-            for event in batch:
-                self.metrics.introspected(event.name.split(".")[1], str(event.data.get("code", event.data.get("active", "ok"))))
-            await asyncio.sleep(0)
-        dropped = self.telemetry.dropped
-        if dropped > self._dropped_told:
-            self.metrics.dropped("buffer_full", dropped - self._dropped_told)
-            self._dropped_told = dropped
 
 
 async def _log_event(event: Event) -> None:

@@ -16,7 +16,7 @@ def sqlite_path(url: str) -> Path | None:
     return Path(url.removeprefix(SQLITE_PREFIX)) if url.startswith(SQLITE_PREFIX) else None
 
 
-def open_database(url: str, *, observe_batch: Callable[[int], None] = lambda size: None) -> Database:
+def open_database(url: str, *, observe_batch: Callable[[int, float], None] = lambda size, seconds: None) -> Database:
     """The database behind `sqlite:///FILE` or `postgresql://…`. The schema must stand already (`migrate`)."""
     path = sqlite_path(url)
     if path is not None:

@@ -13,6 +13,7 @@ from clawscope.infra.db.batch import Function, Outcome, Ran, run_apart, run_toge
 from clawscope.infra.db.errors import is_retryable, meaning
 from clawscope.infra.db.shared_read import SharedRead
 from clawscope.infra.db.tx import Tx
+from clawscope.kernel.clock import monotonic_us
 from clawscope.kernel.codes import STORE_UNAVAILABLE
 
 Value = TypeVar("Value")
@@ -45,7 +46,7 @@ def postgres_engine(url: str) -> AsyncEngine:
 class PostgresDatabase:
     """`Database` on PostgreSQL. One batch at a time per process; while it commits, the next gathers."""
 
-    def __init__(self, url: str, *, observe_batch: Callable[[int], None] = lambda size: None) -> None:
+    def __init__(self, url: str, *, observe_batch: Callable[[int, float], None] = lambda size, seconds: None) -> None:
         self._engine = postgres_engine(url)
         self._observe_batch = observe_batch
         self._waiting: list[tuple[Function, asyncio.Future[Any]]] = []
@@ -106,8 +107,9 @@ class PostgresDatabase:
     async def _write_all(self) -> None:
         while self._waiting:
             batch, self._waiting = self._waiting[:_MOST_IN_BATCH], self._waiting[_MOST_IN_BATCH:]
+            began = monotonic_us()
             ran = await self._commit([function for function, _ in batch])
-            self._observe_batch(len(batch))
+            self._observe_batch(len(batch), (monotonic_us() - began) / 1e6)
             for ring in ran.rings:
                 ring()
             for (_, future), outcome in zip(batch, ran.outcomes, strict=True):

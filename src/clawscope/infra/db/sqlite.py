@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Engine, Select, create_engine, event
 from clawscope.infra.db.batch import Function, Outcome, Ran, run_apart, run_together
 from clawscope.infra.db.errors import meaning
 from clawscope.infra.db.tx import Tx
+from clawscope.kernel.clock import monotonic_us
 from clawscope.kernel.codes import STORE_UNAVAILABLE
 
 Value = TypeVar("Value")
@@ -70,7 +71,7 @@ class _Waiting:
 class SqliteDatabase:
     """`Database` on one SQLite file. Groups commits: while one fsync runs, the next batch gathers."""
 
-    def __init__(self, path: Path, *, observe_batch: Callable[[int], None] = lambda size: None) -> None:
+    def __init__(self, path: Path, *, observe_batch: Callable[[int, float], None] = lambda size, seconds: None) -> None:
         self._writer_engine = sqlite_engine(path)
         self._reader_engine = sqlite_engine(path, reader=True)
         self._observe_batch = observe_batch
@@ -140,8 +141,9 @@ class SqliteDatabase:
             batch = self._gather()
             if not batch:
                 return
+            began = monotonic_us()
             ran = self._commit([waiting.function for waiting in batch])
-            self._observe_batch(len(batch))
+            self._observe_batch(len(batch), (monotonic_us() - began) / 1e6)
             self._answer(batch, ran)
 
     def _gather(self) -> list[_Waiting]:

@@ -15,7 +15,9 @@ from clawscope.infra.http.parse import read_body, read_form, read_json, read_que
 from clawscope.infra.http.problem import encode, rendered
 from clawscope.infra.http.stream import send_pieces
 from clawscope.infra.limit.source_rate import SourceRate
+from clawscope.infra.telemetry.buffer import TelemetryBuffer
 from clawscope.infra.telemetry.metrics import Metrics
+from clawscope.infra.telemetry.otel import FinishedSpan
 from clawscope.infra.telemetry.trace import Trace
 from clawscope.kernel.clock import Clock, monotonic_us
 from clawscope.kernel.codes import INTERNAL_ERROR, METHOD_NOT_ALLOWED, RATE_LIMITED
@@ -36,6 +38,7 @@ class Surroundings:
     metrics: Metrics
     clock: Clock
     base_url: str
+    spans: TelemetryBuffer[FinishedSpan] | None = None
 
 
 class Dispatch:
@@ -62,7 +65,10 @@ class Dispatch:
             await self._after_refusal(endpoint, call, code)
         await send_reply(send, receive, reply, call.request_id, call.trace.trace_id, limits)
         path = endpoint.path if endpoint else "unmatched"
-        self._around.metrics.observe_request("issuer", path, call.method, reply.status, (monotonic_us() - started) / 1e6)
+        took_us = monotonic_us() - started
+        self._around.metrics.observe_request("issuer", path, call.method, reply.status, took_us / 1e6)
+        if self._around.spans is not None:
+            self._around.spans.offer(_span(call, reply.status, self._around.clock.now_ms() * 1000, took_us))
 
     async def _run(self, endpoint: Endpoint | None, call: Call, receive: Any, limits: dict[str, str]) -> Reply | StreamReply:
         if endpoint is None:
@@ -118,6 +124,15 @@ class Dispatch:
             raise RATE_LIMITED(
                 f"at most {limiter.per_second} calls a second from one source", headers={"Retry-After": str(charge.retry_after_s)}
             )
+
+
+def _span(call: Call, status: int, ended_us: int, took_us: int) -> FinishedSpan:
+    attributes: dict[str, str | int | float | bool] = {
+        "http.request.method": call.method,
+        "http.route": call.route,
+        "http.response.status_code": status,
+    }
+    return FinishedSpan(call.route, "server", call.trace, ended_us - took_us, ended_us, status >= 500, attributes)
 
 
 def _trace(headers: list[tuple[bytes, bytes]]) -> Trace:

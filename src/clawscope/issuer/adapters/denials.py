@@ -7,6 +7,7 @@ from typing import Any
 
 from clawscope.infra.http.call import Call
 from clawscope.infra.telemetry.buffer import TelemetryBuffer
+from clawscope.infra.telemetry.metrics import Metrics
 from clawscope.issuer.ports import Store
 from clawscope.kernel.clock import Clock
 from clawscope.kernel.errors import Code
@@ -19,7 +20,8 @@ Refused = Callable[[Call, Code], Awaitable[None]]
 class Denials:
     """Makes the hooks endpoints call after a refusal."""
 
-    def __init__(self, store: Store, clock: Clock, telemetry: TelemetryBuffer[Event]) -> None:
+    def __init__(self, store: Store, clock: Clock, telemetry: TelemetryBuffer[Event], metrics: Metrics) -> None:
+        self.metrics = metrics
         self._store = store
         self._clock = clock
         self._telemetry = telemetry

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -99,7 +100,7 @@ class OAuthRoutes:
         if not form.token:
             raise INVALID_REQUEST("token is required")
         own = bearer(call) == form.token
-        call.principal = await self._holder(form.token) if own else await self._client(call, form)
+        call.principal = await self._holder(form.token) if own else _revoking(await self._client(call, form))
         try:
             await self._revoke(caller_of(call), token=form.token, token_hash=None, jti=None, reason="oauth2/revoke")
         except Refusal as refusal:
@@ -172,3 +173,10 @@ class OAuthRoutes:
                      "oauth",
                      answers={200: oauth_wire.ProtectedResourceBody}),
         ]  # fmt: skip
+
+
+def _revoking(client: Principal) -> Principal:
+    """A client without `tokens:revoke` reaches no further than the tokens issued to itself."""
+    if client.may("tokens:revoke"):
+        return client
+    return replace(client, reach=Reach(client_id=client.claims.get("client_id", client.credential)))

@@ -42,6 +42,8 @@ class RevocationRoutes:
         answer = await self._revoke(
             caller_of(call), token=body.token, token_hash=body.token_hash, jti=body.jti, reason=body.reason, family=body.family
         )
+        if answer.status == "revoked":
+            self._denials.metrics.token_revoked()
         return about_token({name: value for name, value in msgspec.structs.asdict(_as_body(answer)).items() if value is not None})
 
     async def cut_off(self, call: Call) -> Reply:

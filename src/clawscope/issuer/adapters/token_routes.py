@@ -30,11 +30,16 @@ class TokenRoutes:
 
     async def issue_legacy(self, call: Call) -> Reply:
         """`POST /v1/tokens/issue`."""
-        return about_token(await self._issue(caller_of(call), LEGACY, call.body))
+        return await self._issued(call, LEGACY)
 
     async def issue_canonical(self, call: Call) -> Reply:
         """`POST /v1/tokens/issue/canonical`."""
-        return about_token(await self._issue(caller_of(call), CANONICAL, call.body))
+        return await self._issued(call, CANONICAL)
+
+    async def _issued(self, call: Call, lane: str) -> Reply:
+        answer = await self._issue(caller_of(call), lane, call.body)
+        self._denials.metrics.token_issued(lane, answer["policy_tier"])
+        return about_token(answer)
 
     async def introspect(self, call: Call) -> Reply:
         """`POST /v1/tokens/introspect`."""

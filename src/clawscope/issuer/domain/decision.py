@@ -10,7 +10,7 @@ from clawscope.issuer.domain.chain import ChainRecord, judge_chain
 from clawscope.issuer.domain.denial import Denial
 from clawscope.issuer.domain.feed import Lock
 from clawscope.issuer.domain.grants import Grants
-from clawscope.issuer.domain.request import CANONICAL, LEGACY, Asked
+from clawscope.issuer.domain.request import CANONICAL, Asked
 from clawscope.issuer.domain.tier import Tier, TierPolicy
 from clawscope.kernel.money import micros_to_number
 from clawscope.protocol import scope as scopes

@@ -186,7 +186,7 @@ def _within_reach(caller: Caller, issuance: Issuance | None, target: Target) -> 
     claims = issuance.claims if issuance else {}
     if caller.principal.token_hash is not None and caller.principal.token_hash == (issuance.token_hash if issuance else target.token_hash):
         return True
-    return issuance is not None and reach.covers(claims.get("org_id"), claims.get("owner_did"))
+    return issuance is not None and reach.covers(claims.get("org_id"), claims.get("owner_did"), claims.get("client_id"))
 
 
 def _event(row: FeedRow, caller: Caller) -> Event:

@@ -38,7 +38,7 @@ class Issuer:
         self.store = issuer_store(base.database, base.clock, settings.idempotency_ttl_s, self._ring)
         self.keys = KeyPart(settings, self.store, base, neighbours.log)
         self.view = CurrentView(self.store, SqlWatermark(base.database), self.keys.load, base.clock)
-        self.denials = Denials(self.store, base.clock, base.telemetry)
+        self.denials = Denials(self.store, base.clock, base.telemetry, base.metrics)
         rules = Rules(settings.url, settings.clock_skew_s, settings.hard_max_ttl_s, settings.accept_missing_kid)
         self.read = ReadToken(self.view, base.clock, rules, VerifiedCache(settings.verified_cache_entries))
         self.credentials = Credentials(OperatorKeys(settings.operator_keys), neighbours.api_tokens or NoApiTokens())
@@ -97,7 +97,7 @@ class Issuer:
     def jobs(self) -> list[Job]:
         """What happens by the clock."""
         return [
-            Job("issuer.view", _POLL_S, self.view.fresh, leased=False),
+            Job("issuer.view", _POLL_S, self._look, leased=False),
             Job("issuer.forget", 60, self._forget, leased=False),
             Job("issuer.audit_leaves", 2, self._publish),
             *self.keys.jobs(),
@@ -111,6 +111,10 @@ class Issuer:
     def effective_within_s(self) -> int:
         """What verifiers elsewhere may lag behind a commit (tokens.md §4.4)."""
         return _WITHIN_WITH_BELL_S if self.base.has_bell else _WITHIN_S
+
+    async def _look(self) -> None:
+        self.base.metrics.revocation_lag(max(0, self.base.clock.now_ms() - self.view.confirmed_at_ms) / 1000)
+        await self.view.fresh()
 
     async def _forget(self) -> None:
         self.view.forget()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from clawscope.infra.db.database import Database
 from clawscope.infra.telemetry.buffer import TelemetryBuffer
+from clawscope.infra.telemetry.metrics import Metrics
 from clawscope.issuer.ports import ApiTokens, Chains, PolicyBook, Tiers, TransparencyLog
 from clawscope.kernel.clock import Clock
 from clawscope.kernel.events import Event
@@ -30,6 +31,7 @@ class Base:
     database: Database
     clock: Clock
     telemetry: TelemetryBuffer[Event]
+    metrics: Metrics
     ring: Callable[[], None]
     has_bell: bool
     node_id: str

@@ -63,7 +63,7 @@ def add_key(work: Work, record: KeyRecord, why: Why) -> None:
     """Insert a key in the state it is first known in, with its event."""
     work.keys.add(record)
     move = Move(record.kid, record.purpose, None, record.state, record.created_at, record.not_after_unix, record.delay_waived)
-    work.events.put(_event(move, why))
+    work.events.put(_event(move, why, work.snapshots.take() + 1))
 
 
 def make_moves(work: Work, moves: Iterable[Move], why: Why, *, sequence: int | None = None) -> None:
@@ -75,7 +75,8 @@ def make_moves(work: Work, moves: Iterable[Move], why: Why, *, sequence: int | N
             or not work.keys.move(move.kid, move.from_state, move.to_state, **_changes(move, why))
         ):
             raise KEY_STATE_CONFLICT("another move of this key was faster", fix="look at the keys again")
-        work.events.put(_event(move, why, sequence))
+        # Unless a feed row tells of it, a move stands in the snapshot that its transaction appends next.
+        work.events.put(_event(move, why, sequence if sequence is not None else work.snapshots.take() + 1))
 
 
 def activated(record: KeyRecord, now: int) -> KeyRecord:
@@ -110,8 +111,8 @@ def _changes(move: Move, why: Why) -> dict[str, Any]:
     return changes
 
 
-def _event(move: Move, why: Why, sequence: int | None = None) -> Event:
-    data = _plain(move) | {"reason": why.reason, "actor": why.actor} | ({"sequence": sequence} if sequence is not None else {})
+def _event(move: Move, why: Why, sequence: int) -> Event:
+    data = _plain(move) | {"reason": why.reason, "actor": why.actor, "sequence": sequence}
     return Event(new_id("evt"), _EVENTS[move.to_state], move.at, data)
 
 
