@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,7 @@ class Served:
             application.asgi(), loop="asyncio", http="httptools", log_config=None, access_log=False, lifespan="on", ws="none"
         )
         self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [listening]}, daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(listening,), daemon=True)
 
     def start(self) -> Served:
         """Return once requests are served."""
@@ -58,6 +58,11 @@ class Served:
             assert time.monotonic() < deadline
             time.sleep(0.002)
         return self
+
+    def _run(self, listening: socket.socket) -> None:
+        with suppress(SystemExit):  # how uvicorn says that the application would not start
+            self._server.run(sockets=[listening])
+        listening.close()
 
     def stop(self) -> None:
         """End it as a signal would."""

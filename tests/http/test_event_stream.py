@@ -53,7 +53,7 @@ def test_reader_resumes_from_its_last_event_id(quick: Served) -> None:
 
 
 def test_position_beyond_the_feed_or_of_bad_form_is_refused(quick: Served) -> None:
-    for last, code in (("999999", "REVOCATION_SEQUENCE_AHEAD"), ("x", "INVALID_QUERY"), ("-1", "INVALID_QUERY"), ("", "INVALID_QUERY")):
+    for last, code in (("999999", "REVOCATION_SEQUENCE_AHEAD"), ("x", "INVALID_QUERY"), ("-1", "INVALID_QUERY")):
         with EventStream(quick.operator, last_event_id=last) as stream:
             assert stream.refused is not None
             assert stream.refused["error"] == code

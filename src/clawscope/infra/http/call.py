@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from clawscope.infra.telemetry.trace import Trace
+from clawscope.kernel.clock import monotonic_us
 from clawscope.kernel.codes import INVALID_REQUEST
 from clawscope.kernel.principal import ANONYMOUS, Principal
 
@@ -37,6 +38,7 @@ class Call:
         "request_id",
         "route",
         "source",
+        "started_us",
         "ticket",
         "trace",
     )
@@ -51,6 +53,7 @@ class Call:
         self.source: str = client[0] if client else "unknown"
         self.route = route
         self.request_id = request_id
+        self.started_us = monotonic_us()
         self.trace = trace
         self.principal: Principal = ANONYMOUS
         self.raw_body = b""

@@ -51,7 +51,6 @@ class Dispatch:
 
     async def __call__(self, scope: Any, params: Mapping[str, str], receive: Any, send: Any) -> None:
         """Serve one request; `params` are the decoded path parameters."""
-        started = monotonic_us()
         endpoint = self._endpoints.get(scope["method"])
         route = endpoint.operation if endpoint else scope["method"]
         call = Call(scope, params, route, new_id("req"), _trace(scope["headers"]))
@@ -65,7 +64,7 @@ class Dispatch:
             await self._after_refusal(endpoint, call, code)
         await send_reply(send, receive, reply, call.request_id, call.trace.trace_id, limits)
         path = endpoint.path if endpoint else "unmatched"
-        took_us = monotonic_us() - started
+        took_us = monotonic_us() - call.started_us
         self._around.metrics.observe_request("issuer", path, call.method, reply.status, took_us / 1e6)
         if self._around.spans is not None:
             self._around.spans.offer(_span(call, reply.status, self._around.clock.now_ms() * 1000, took_us))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from clawscope.infra.http.call import Call
 from clawscope.infra.telemetry.buffer import TelemetryBuffer
 from clawscope.infra.telemetry.metrics import Metrics
 from clawscope.issuer.ports import Store
-from clawscope.kernel.clock import Clock
+from clawscope.kernel.clock import Clock, monotonic_us
 from clawscope.kernel.errors import Code
 from clawscope.kernel.events import Event
 from clawscope.kernel.ids import new_id
@@ -31,7 +31,7 @@ class Denials:
 
         async def refused(call: Call, code: Code) -> None:
             if code.status < 500:
-                event = self._event(name, call, code)
+                event = self._event(name, call, code.status, {"code": code.name})
                 await self._store.transact(lambda work: work.events.put(event))
 
         return refused
@@ -40,23 +40,22 @@ class Denials:
         """Offer the refusal to the bounded buffer: nothing is written in the request."""
 
         async def refused(call: Call, code: Code) -> None:
-            self._telemetry.offer(self._event(name, call, code))
+            self._telemetry.offer(self._event(name, call, code.status, {"code": code.name}))
 
         return refused
 
     def seen(self, name: str, call: Call, **more: Any) -> None:
         """Offer a high-rate fact to the bounded buffer."""
-        self._telemetry.offer(
-            Event(new_id("evt"), name, self._clock.now(), {"route": call.route, "status": 200, "trace_id": call.trace.trace_id, **more})
-        )
+        self._telemetry.offer(self._event(name, call, 200, more))
 
-    def _event(self, name: str, call: Call, code: Code) -> Event:
+    def _event(self, name: str, call: Call, status: int, more: Mapping[str, Any]) -> Event:
         data = {
             "actor": call.principal.credential,
             "route": call.route,
-            "status": code.status,
-            "code": code.name,
-            "request_id": call.request_id,
+            "status": status,
+            "duration_us": monotonic_us() - call.started_us,
             "trace_id": call.trace.trace_id,
+            "request_id": call.request_id,
+            **more,
         }
         return Event(new_id("evt"), name, self._clock.now(), data)

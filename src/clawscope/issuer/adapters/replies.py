@@ -13,7 +13,7 @@ def caller_of(call: Call) -> Caller:
     """The caller a use case sees."""
     ticket = call.ticket
     key = None if ticket is None else AnswerKey(ticket.caller, ticket.route, ticket.key, ticket.body_hash)
-    return Caller(call.principal, call.route, call.request_id, call.trace.trace_id, key)
+    return Caller(call.principal, call.route, call.request_id, call.trace.trace_id, call.started_us, key)
 
 
 def about_token(body: Any, status: int = 200) -> Reply:

@@ -19,10 +19,11 @@ class AnswerKey:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A judged caller with the request's ids. `route` is `METHOD /path`; it stands in audit rows and events."""
+    """A judged caller with the request's ids. `route` is `METHOD /path`; `started_us` on the monotonic clock."""
 
     principal: Principal
     route: str
     request_id: str
     trace_id: str
+    started_us: int
     answer_key: AnswerKey | None = None

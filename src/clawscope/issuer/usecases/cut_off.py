@@ -9,9 +9,9 @@ from clawscope.issuer.domain.caller import Caller
 from clawscope.issuer.domain.feed import CUTOFF, TOKEN, FeedRow, Lock
 from clawscope.issuer.domain.issuance import Issuance
 from clawscope.issuer.ports import Store, Work
+from clawscope.issuer.usecases.recording import event_of
 from clawscope.kernel.clock import Clock
 from clawscope.kernel.codes import INVALID_REQUEST, NOT_FOUND
-from clawscope.kernel.events import Event
 from clawscope.kernel.ids import new_id
 from clawscope.kernel.principal import Reach
 from clawscope.kernel.text import has_controls, trimmed
@@ -69,8 +69,7 @@ class CutOffSubjects:
                 raise errors.REVOKE_NOT_ALLOWED("this cut-off belongs to somebody else")
             if not work.locks.lift(cutoff_id):
                 raise NOT_FOUND("this cut-off holds no lock", fix="nothing is left to lift; a cut-off itself is never undone")
-            data = {"actor": caller.principal.credential, "route": caller.route, "cutoff_id": cutoff_id, "trace_id": caller.trace_id}
-            work.events.put(Event(new_id("evt"), events.CUTOFF_LIFTED, self._clock.now(), data))
+            work.events.put(event_of(events.CUTOFF_LIFTED, caller, self._clock.now(), cutoff_id=cutoff_id))
 
         await self._store.transact(record)
 
@@ -90,7 +89,8 @@ class CutOffSubjects:
         cutoff_id = row.cutoff_id or ""
         if lock:
             work.locks.add(Lock(cutoff_id, dimension, value, reach.org_id, reach.owner_did))
-        work.events.put(_event(row, caller, live))
+        told = {"dimension": dimension, "value": value, "sequence": row.sequence, "live_tokens": live, "locked": lock}
+        work.events.put(event_of(events.SUBJECTS_CUT_OFF, caller, now, **told))
         return CutOffAnswer("cut_off", cutoff_id, row.sequence, dimension, value, not_before, lock, live)
 
     def _row(self, work: Work, caller: Caller, dimension: str, value: str, reason: str, not_before: int, now: int, lock: bool) -> FeedRow:
@@ -145,18 +145,3 @@ def judged_value(dimension: str, value: str) -> str:
     if dids and not all(is_did(part) for part in parts):
         raise INVALID_REQUEST("value: is not a DID")
     return value
-
-
-def _event(row: FeedRow, caller: Caller, live: int) -> Event:
-    data = {
-        "actor": caller.principal.credential,
-        "route": caller.route,
-        "dimension": row.dimension,
-        "value": row.value,
-        "sequence": row.sequence,
-        "live_tokens": live,
-        "locked": row.locked,
-        "org_id": row.org_id,
-        "trace_id": caller.trace_id,
-    }
-    return Event(new_id("evt"), events.SUBJECTS_CUT_OFF, row.revoked_at, {key: kept for key, kept in data.items() if kept is not None})

@@ -12,10 +12,9 @@ from clawscope.issuer.domain.grants import Grants, grants_of
 from clawscope.issuer.domain.rows import ApprovalRow, SpentReceipt
 from clawscope.issuer.ports import Chains, Store, Tiers, View, Work
 from clawscope.issuer.usecases.issue_token import IssueToken
+from clawscope.issuer.usecases.recording import event_of
 from clawscope.kernel.clock import Clock
 from clawscope.kernel.errors import Code, Refusal
-from clawscope.kernel.events import Event
-from clawscope.kernel.ids import new_id
 from clawscope.protocol import did
 from clawscope.protocol.approval import Receipt, open_receipt
 from clawscope.protocol.digest import sha256_b64u
@@ -150,14 +149,7 @@ class ExchangeApproval:
         )
         work.approvals.add(row)
         if minted is not None:
-            data = {
-                "actor": caller.principal.credential,
-                "route": caller.route,
-                "receipt_id": payload.receipt_id,
-                "trace_id": caller.trace_id,
-                **named,
-            }
-            work.events.put(Event(new_id("evt"), events.APPROVAL_EXCHANGED, now, data))
+            work.events.put(event_of(events.APPROVAL_EXCHANGED, caller, now, receipt_id=payload.receipt_id, **named))
 
 
 def already_exchanged(spent: SpentReceipt) -> Refusal:

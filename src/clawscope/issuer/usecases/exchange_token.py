@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from clawscope.issuer.domain import errors, events
@@ -65,7 +66,7 @@ class ExchangeToken:
             raise errors.TTL_EXPIRED("the subject token ends now")
         parent = await self._store.read(lambda work: work.issuances.by_jti(claims.jti or ""))
         draft = await self._draft(child, expires, parent, claims, now)
-        acting = Caller(_acting_principal(caller.principal, parent, subject), caller.route, caller.request_id, caller.trace_id)
+        acting = replace(caller, principal=_acting_principal(caller.principal, parent, subject))
         minted = await self._mint(draft, acting, lambda made: {}, event=events.TOKEN_EXCHANGED, also=self._limit(claims.jti or ""))
         return _answer(minted, now)
 

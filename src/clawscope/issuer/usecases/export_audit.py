@@ -9,8 +9,8 @@ from clawscope.issuer.domain import events
 from clawscope.issuer.domain.caller import Caller
 from clawscope.issuer.domain.rows import Filters
 from clawscope.issuer.ports import Store, View, Work
+from clawscope.issuer.usecases.recording import event_of
 from clawscope.kernel.clock import Clock, iso_ms
-from clawscope.kernel.events import Event
 from clawscope.kernel.ids import new_id
 from clawscope.kernel.page import decode_cursor, page_of
 from clawscope.kernel.principal import Principal, Reach
@@ -112,8 +112,8 @@ class ExportAudit:
         }
 
     async def _note(self, caller: Caller, form: str) -> None:
-        data = {"actor": caller.principal.credential, "route": caller.route, "status": 200, "format": form, "trace_id": caller.trace_id}
-        await self._store.transact(lambda work: work.events.put(Event(new_id("evt"), events.AUDIT_EXPORTED, self._clock.now(), data)))
+        event = event_of(events.AUDIT_EXPORTED, caller, self._clock.now(), format=form)
+        await self._store.transact(lambda work: work.events.put(event))
 
 
 def _bound(read: Callable[..., Rows], filters: Filters, reach: Reach, after: int, through: int) -> Callable[[Work], Rows]:

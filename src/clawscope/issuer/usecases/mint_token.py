@@ -14,9 +14,9 @@ from clawscope.issuer.domain.decision import judge_locks
 from clawscope.issuer.domain.drafting import Draft
 from clawscope.issuer.domain.issuance import Issuance, reach_kind_of
 from clawscope.issuer.ports import Known, Pause, Store, View, Work
+from clawscope.issuer.usecases.recording import event_of
 from clawscope.kernel.clock import Clock
-from clawscope.kernel.events import Event
-from clawscope.kernel.ids import new_id, new_uuid
+from clawscope.kernel.ids import new_uuid
 from clawscope.protocol.claims import Claims
 from clawscope.protocol.codes import TOKEN_REVOKED
 from clawscope.protocol.revocation import RevocationView, dimension_values
@@ -96,7 +96,18 @@ class MintToken:
             if also is not None:
                 also(work, minted)
             work.issuances.add(self._row(work.issuances.next_sequence(), draft, caller, minted))
-            work.events.put(_event(event, caller, minted, draft))
+            work.events.put(
+                event_of(
+                    event,
+                    caller,
+                    minted.claims.iat,
+                    org_id=draft.ids.get("org_id"),
+                    token_hash=minted.token_hash,
+                    jti=minted.claims.jti,
+                    mission_id=minted.claims.mission_id,
+                    run_id=minted.claims.run_id,
+                )
+            )
             if caller.answer_key is not None:
                 work.answers.keep(caller.answer_key, 200, answer(minted))
             return None
@@ -137,19 +148,3 @@ def _hit_since(work: Work, seen: int, minted: Minted) -> bool:
         return False
     newer = RevocationView.at(head, [row.effect() for row in work.revocations.since(seen, _GAP_ROWS)])
     return newer.hit(minted.claims, minted.token_hash) is not None
-
-
-def _event(name: str, caller: Caller, minted: Minted, draft: Draft) -> Event:
-    claims = minted.claims
-    data = {
-        "actor": caller.principal.credential,
-        "org_id": draft.ids.get("org_id"),
-        "route": caller.route,
-        "status": 200,
-        "token_hash": minted.token_hash,
-        "jti": claims.jti,
-        "mission_id": claims.mission_id,
-        "run_id": claims.run_id,
-        "trace_id": caller.trace_id,
-    }
-    return Event(new_id("evt"), name, claims.iat, {key: value for key, value in data.items() if value is not None})

@@ -12,9 +12,9 @@ from clawscope.issuer.domain.request import CANONICAL, Asked
 from clawscope.issuer.domain.rows import ApprovalRequest
 from clawscope.issuer.ports import Store, View, Work
 from clawscope.issuer.usecases.preflight import Preflight
+from clawscope.issuer.usecases.recording import event_of
 from clawscope.kernel.clock import Clock
 from clawscope.kernel.codes import INVALID_REQUEST, NOT_FOUND
-from clawscope.kernel.events import Event
 from clawscope.kernel.ids import new_id, new_uuid
 from clawscope.kernel.page import decode_cursor, page_of
 from clawscope.kernel.principal import Principal
@@ -60,7 +60,7 @@ class Approvals:
                 owner_did=asked.owner_did,
             )
             work.approvals.add_request(request)
-            work.events.put(_event(events.APPROVAL_REQUESTED, caller, now, approval_id=request.approval_id))
+            work.events.put(event_of(events.APPROVAL_REQUESTED, caller, now, approval_id=request.approval_id))
             return request
 
         request = await self._store.transact(record)
@@ -105,7 +105,7 @@ class Approvals:
             )
             if not work.approvals.decide(decided):
                 raise errors.APPROVAL_ALREADY_DECIDED("somebody else decided first")
-            work.events.put(_event(events.APPROVAL_DECIDED, caller, now, approval_id=approval_id, decision=decision))
+            work.events.put(event_of(events.APPROVAL_DECIDED, caller, now, approval_id=approval_id, decision=decision))
             return receipt
 
         return await self._store.transact(record)
@@ -169,8 +169,3 @@ def _asked(request: ApprovalRequest) -> Asked:
 
 def _sees(reader: Principal, request: ApprovalRequest) -> bool:
     return reader.credential == request.requested_by or reader.reach.covers(request.org_id, request.owner_did)
-
-
-def _event(name: str, caller: Caller, at: int, **more: Any) -> Event:
-    data = {"actor": caller.principal.credential, "route": caller.route, "status": 200, "trace_id": caller.trace_id, **more}
-    return Event(new_id("evt"), name, at, data)

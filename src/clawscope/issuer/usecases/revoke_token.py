@@ -9,10 +9,9 @@ from clawscope.issuer.domain.caller import Caller
 from clawscope.issuer.domain.feed import TOKEN, FeedRow
 from clawscope.issuer.domain.issuance import Issuance
 from clawscope.issuer.ports import Store, View, Work
+from clawscope.issuer.usecases.recording import event_of
 from clawscope.kernel.clock import Clock, iso_ms
 from clawscope.kernel.codes import INVALID_REQUEST
-from clawscope.kernel.events import Event
-from clawscope.kernel.ids import new_id
 from clawscope.kernel.text import trimmed
 from clawscope.protocol import jws
 from clawscope.protocol.claims import Claims
@@ -97,7 +96,8 @@ class RevokeToken:
         )
         descendants = work.issuances.descendants_of(jti, now) if jti is not None and issuance is not None else 0
         work.revocations.add(row)
-        work.events.put(_event(row, caller))
+        named = {"org_id": row.org_id, "token_hash": row.token_hash, "jti": row.jti, "sequence": row.sequence}
+        work.events.put(event_of(events.TOKEN_REVOKED, caller, now, **named))
         return self._answer("revoked", row, issuance, descendants)
 
     def _last_hit(self, issuance: Issuance | None, target: Target, now: int) -> int:
@@ -187,17 +187,3 @@ def _within_reach(caller: Caller, issuance: Issuance | None, target: Target) -> 
     if caller.principal.token_hash is not None and caller.principal.token_hash == (issuance.token_hash if issuance else target.token_hash):
         return True
     return issuance is not None and reach.covers(claims.get("org_id"), claims.get("owner_did"), claims.get("client_id"))
-
-
-def _event(row: FeedRow, caller: Caller) -> Event:
-    data = {
-        "actor": caller.principal.credential,
-        "org_id": row.org_id,
-        "route": caller.route,
-        "status": 200,
-        "token_hash": row.token_hash,
-        "jti": row.jti,
-        "sequence": row.sequence,
-        "trace_id": caller.trace_id,
-    }
-    return Event(new_id("evt"), events.TOKEN_REVOKED, row.revoked_at, {key: value for key, value in data.items() if value is not None})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from clawscope.issuer.domain.configured_keys import ConfiguredKeys
-from clawscope.issuer.domain.key_rules import KeyRules, key_times
+from clawscope.issuer.domain.key_rules import key_times
 from clawscope.protocol import b64u
 from clawscope.protocol.keys import SigningKey
 from tests.unit.issuer.keys.conftest import ACTOR, RULES, Auditor, House, ready_key, refused, run

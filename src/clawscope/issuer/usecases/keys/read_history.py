@@ -13,7 +13,7 @@ from clawscope.issuer.usecases.keys.append_snapshot import AppendSnapshot, Snaps
 from clawscope.issuer.usecases.keys.read_keys import Document, document
 from clawscope.issuer.usecases.keys.vault import Vault
 from clawscope.kernel.clock import Clock
-from clawscope.kernel.codes import INVALID_QUERY
+from clawscope.kernel.codes import INVALID_QUERY, STORE_FULL, STORE_UNAVAILABLE
 from clawscope.kernel.errors import Refusal
 from clawscope.kernel.page import clamp, decode_cursor, page_of
 
@@ -57,12 +57,17 @@ class ReadHistory:
         return {"snapshots": shown.rows, "cursor": shown.cursor if since is None else None, "list_complete": shown.list_complete}
 
     async def snapshot(self) -> Snapshot:
-        """Append a snapshot now. Raises 503 signing codes."""
+        """Append a snapshot now. Raises 503 signing codes, `KEY_TRANSPARENCY_UNAVAILABLE` when the store is gone."""
 
         def record(work: Work) -> Snapshot:
             return self._append(work, "manual", self._append.moment(work, self._clock.now()))
 
-        return await self._store.transact(record)
+        try:
+            return await self._store.transact(record)
+        except Refusal as refusal:
+            if refusal.code in (STORE_UNAVAILABLE, STORE_FULL):
+                raise _unavailable() from refusal
+            raise
 
 
 def _newest(work: Work) -> Document:

@@ -1,0 +1,90 @@
+"""Desks on fresh issuers, with managed keys or with the runbook's variables; all end with the module."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clawscope.infra.config.loading import load
+from clawscope.infra.db.migrate import migrate
+from clawscope.issuer.settings import IssuerSettings
+from clawscope.kernel.clock import Clock, ManualClock
+from clawscope.main.app import Application, Options
+from clawscope.main.settings import SECTIONS
+from tests.fakes.control_plane import ControlPlane
+from tests.http.keys.desk import Desk, seed
+from tests.http.serving import MakeServer, Served, settings_of
+
+OpenDesk = Callable[..., Desk]
+
+
+@pytest.fixture(scope="module")
+def open_desk(make_server: MakeServer) -> OpenDesk:
+    """Opens a desk on a fresh issuer (or on `data`) with managed keys."""
+
+    def opened(issuer: dict[str, Any] | None = None, *, clock: Clock | None = None, **around: Any) -> Desk:
+        return Desk(make_server(issuer, clock=clock or ManualClock(), **around))
+
+    return opened
+
+
+@pytest.fixture
+def desk(open_desk: OpenDesk) -> Desk:
+    """A desk on a fresh issuer."""
+    return open_desk()
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated database file to copy."""
+    path = tmp_path_factory.mktemp("empty") / "clawscope.db"
+    asyncio.run(migrate(f"sqlite:///{path}"))
+    return path
+
+
+class Deployment:
+    """One store, deployed again and again with other variables; time is the deployment's."""
+
+    def __init__(self, folder: Path, identity_url: str) -> None:
+        self.folder = folder
+        self.clock = ManualClock()
+        self._identity_url = identity_url
+        self._served: Served | None = None
+
+    def settings(self, environ: Mapping[str, str], more: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+        """What a start with these variables reads. Raises `ConfigProblems`."""
+        values = settings_of(self.folder, {"identity_url": self._identity_url, **more})
+        variables = {"SCOPE_STATEMENT_KEY": seed("statement")} | dict(environ)
+        return load(SECTIONS, toml_text=None, environ=variables, dev_values=values), values
+
+    def start(self, more: Mapping[str, Any] | None = None, **environ: str) -> Desk:
+        """Stop what runs, start with these variables. Raises `ConfigProblems`."""
+        self.stop()
+        loaded, values = self.settings(environ, more or {})
+        self._served = Served(Application(loaded, Options(dev=True), clock=self.clock), self.folder, values).start()
+        return Desk(self._served)
+
+    def reload(self, desk: Desk, more: Mapping[str, Any] | None = None, **environ: str) -> bool:
+        """What SIGHUP does once the variables have changed."""
+        settings: IssuerSettings = self.settings(environ, more or {})[0].sections["issuer"]
+        return bool(desk.within(lambda: desk.served.application.issuer.keys.reload(settings.keys)))
+
+    def stop(self) -> None:
+        """Stop what runs."""
+        if self._served is not None:
+            self._served.stop()
+            self._served = None
+
+
+@pytest.fixture
+def deployment(tmp_path: Path, empty_store: Path, control_plane: ControlPlane) -> Iterator[Deployment]:
+    """An empty store to deploy on."""
+    shutil.copy(empty_store, tmp_path / "clawscope.db")
+    made = Deployment(tmp_path, control_plane.url)
+    yield made
+    made.stop()
