@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from clawscope.infra.config.declaring import nested, setting
+from clawscope.infra.keys import parse_master_key
+from clawscope.issuer.domain import configured_keys
 from clawscope.issuer.domain.key_rules import key_times
+from clawscope.issuer.domain.tier import TierPolicyBroken, read_policy
 from clawscope.kernel.secret import Secret
 from clawscope.protocol import did
 
@@ -70,7 +74,22 @@ class KeySettings:
             found.append("master_key is required while keys are managed: give base64url of 32 random bytes")
         if self.from_config and self.statement_key is None:
             found.append("statement_key is required while keys come from configuration: give a base64url seed")
-        return found
+        if self.master_key is not None:
+            try:
+                parse_master_key(self.master_key)
+            except ValueError as fault:
+                found.append(f"master_key: {fault}")
+        return found + (self._listed_faults() if self.from_config else [])
+
+    def _listed_faults(self) -> list[str]:
+        """What is wrong with the listed keys; their material is not shown."""
+        texts = {name: getattr(self, name) for name in ("signing_key", "signing_keys_json", "statement_key")}
+        shown = {name: None if secret is None else secret.reveal() for name, secret in texts.items()}
+        try:
+            configured_keys.parse(**shown, verify_public_keys_json=self.verify_public_keys_json, kid_rule=self.kid_rule)
+        except configured_keys.FaultyKeys as faulty:
+            return faulty.lines
+        return []
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +153,11 @@ class IssuerSettings:
             parts.scheme not in ("https", "http") or not parts.hostname or parts.query or parts.fragment or self.url.endswith("/")
         ):
             found.append("url must be an http(s) URL without query, fragment or slash at the end")
+        if self.policy_file is not None:
+            try:
+                read_policy(Path(self.policy_file).read_bytes(), self.hard_max_ttl_s)
+            except (OSError, TierPolicyBroken) as fault:
+                found.append(f"policy_file: {fault}")
         kept = self.keys
         found += [f"keys.{line}" for line in key_times(kept.publish_delay_s, kept.jwks_max_age_s, kept.overlap_s, self.clock_skew_s)]
         if not self.default_ttl_s <= self.max_ttl_s <= self.hard_max_ttl_s:

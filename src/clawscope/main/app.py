@@ -144,6 +144,7 @@ class Application:
             settings = self._reread()
         except ConfigProblems as problems:
             _log.warning("configuration not reloaded", problems=problems.lines)
+            await self.issuer.keys.refuse_reload(problems.lines)
             return
         await self.issuer.keys.reload(settings.keys)
 

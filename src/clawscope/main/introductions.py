@@ -10,13 +10,10 @@ from clawscope.issuer.wiring import Neighbours
 
 
 def issuer_neighbours(settings: IssuerSettings) -> Neighbours:
-    """What the issuer meets outside itself. Raises `BrokenPolicy` when the tier policy cannot be used."""
-    tiers = FileTiers(settings)
-    if problem := tiers.problem():
-        raise BrokenPolicy(problem)
+    """What the issuer meets outside itself."""
     return Neighbours(
         chains=_chains(settings),
-        tiers=tiers,
+        tiers=FileTiers(settings),
         policies=None,  # nobody yet: with `require_known_policy` every pin is unknown
         log=None,  # nobody yet: rows wait behind their cursor
         api_tokens=None,  # nobody yet: every API token is unknown
@@ -29,7 +26,3 @@ def _chains(settings: IssuerSettings) -> Chains:
     from clawscope.issuer.adapters.chain_lookup import HttpChains  # an HTTP client only where one is needed
 
     return HttpChains(settings.identity_url, settings.chain_lookup_timeout_ms)
-
-
-class BrokenPolicy(ValueError):
-    """The tier policy file stops the start; the text says what to mend."""

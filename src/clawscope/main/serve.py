@@ -86,6 +86,7 @@ def prepare(options: ServeOptions) -> Loaded:
         raise NotReadyToStart("this SQLite library may corrupt a file shared by processes: use one worker, or PostgreSQL")
     if not options.dev:
         _check_operator_keys(loaded)
+        asyncio.run(_check_schema(url))
         return loaded
     from clawscope.infra.db.migrate import MigrationFailed, migrate
 
@@ -94,6 +95,17 @@ def prepare(options: ServeOptions) -> Loaded:
     except MigrationFailed as failed:
         raise NotReadyToStart(str(failed)) from failed
     return loaded
+
+
+async def _check_schema(url: str) -> None:
+    from clawscope.infra.db.open import open_database
+    from clawscope.infra.db.version import HEAD, standing_version
+
+    database = open_database(url)
+    standing = await standing_version(database)
+    await database.close()
+    if standing != HEAD:
+        raise NotReadyToStart(f"the database schema is at {standing or 'nothing'}, this version needs {HEAD}: run `clawscope migrate`")
 
 
 def _check_operator_keys(loaded: Loaded) -> None:

@@ -166,7 +166,7 @@ def _report_routes(routes: KeyRoutes, plain: dict[str, Any]) -> list[Endpoint]:
         Endpoint("GET", "/v1/keys/transparency/history", routes.history, READ, "Page through the key log", query=wire.HistoryQuery,
                  answers={200: wire.HistoryBody}, refusals=paging, **plain),
         Endpoint("POST", "/v1/keys/transparency/snapshot", routes.snapshot, MOVE, "Append a key snapshot",
-                 answers={200: wire.SnapshotMadeBody}, refusals=_CHANGING, idempotent=True, **plain),
+                 answers={200: wire.SnapshotMadeBody}, refusals=(*_CHANGING, errors.KEY_TRANSPARENCY_UNAVAILABLE), idempotent=True, **plain),
         Endpoint("POST", "/v1/revocations/ack", routes.acknowledge, FEED, "Tell what a verifier node has applied", body=wire.AckBody,
                  answers={200: wire.AckedBody}, refusals=(*PROTECTED_CODES, *STORE_CODES, REVOCATION_SEQUENCE_AHEAD), **plain),
         Endpoint("GET", "/v1/reports/revocation-slo", routes.slo, READ, "Report how fast revocations reach verifiers", query=wire.SloQuery,

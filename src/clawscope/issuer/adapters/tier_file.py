@@ -21,10 +21,6 @@ class FileTiers:
         if self._path is not None:
             self._read(self._path)
 
-    def problem(self) -> str | None:
-        """What is wrong with the file, to stop the start."""
-        return self._broken
-
     async def active(self) -> TierPolicy:
         """See `Tiers.active`."""
         if self._path is not None:

@@ -52,6 +52,8 @@ class MintToken:
         """The minted token, durable. Raises 503 signing codes, `SUBJECT_CUT_OFF`, `TOKEN_REVOKED` (an ancestor died), store codes."""
         # The transaction itself judges what was committed since this view: only an overtaken mint must look again.
         known = self._view.known
+        if not known.keyring.can_sign("token"):
+            known = await self._view.fresh()
         for _ in range(_TRIES):
             minted = self._sign(draft, known)
             hit = known.revocations.hit(minted.claims, minted.token_hash)

@@ -87,6 +87,10 @@ class KeyPart:
             return False
         return True
 
+    async def refuse_reload(self, lines: list[str]) -> None:
+        """Tell as an event that a faulty configuration was not taken; `lines` show no material."""
+        await self._boot.refuse_reload(lines)
+
     def jobs(self) -> list[Job]:
         """What happens by the clock."""
         assert self._node is not None  # jobs begin after `report`

@@ -1,0 +1,1 @@
+"""Which DID may act for whom, right now: challenges, bindings, controllers, agents and their chains (identity.md)."""

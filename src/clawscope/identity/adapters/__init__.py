@@ -1,0 +1,1 @@
+"""How identity meets HTTP and SQL."""

@@ -1,0 +1,1 @@
+"""DIDs, challenges, records and the rules between them: pure."""

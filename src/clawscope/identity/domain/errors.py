@@ -1,0 +1,48 @@
+"""Refusal codes of identity (identity.md §12)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from clawscope.kernel.errors import Code, code
+
+# §2, §3: DIDs and challenges
+UNSUPPORTED_DID = code("UNSUPPORTED_DID", 400, "Only did:key with an Ed25519 key in base58btc acts here.")
+INVALID_DID = code("INVALID_DID", 400, "This did:key is not in its one spelling, or its key is not admissible.")
+INVALID_CONTEXT_PARTS = code("INVALID_CONTEXT_PARTS", 400, "context_parts are at most 8 printable texts that imitate no bound field.")
+INVALID_SENSITIVE_POLICY = code("INVALID_SENSITIVE_POLICY", 400, "allowed_sensitive_scopes are 1 to 64 scopes that start control:.")
+CHALLENGE_NOT_FOUND = code("CHALLENGE_NOT_FOUND", 404, "The challenge is unknown, spent, or long past.")
+CHALLENGE_DID_MISMATCH = code("CHALLENGE_DID_MISMATCH", 400, "The challenge was made for another DID.")
+CHALLENGE_PURPOSE_MISMATCH = code("CHALLENGE_PURPOSE_MISMATCH", 400, "The challenge was made for another purpose.")
+CHALLENGE_CONTEXT_MISMATCH = code("CHALLENGE_CONTEXT_MISMATCH", 400, "The challenge was made for something else.")
+CHALLENGE_EXPIRED = code("CHALLENGE_EXPIRED", 401, "The challenge has expired; ask for a new one.")
+SIGNATURE_INVALID = code("SIGNATURE_INVALID", 401, "The signature is not by this DID over the challenge's message.")
+
+# §4: bindings
+BINDING_REVOKED = code("BINDING_REVOKED", 403, "This DID was revoked; it is never bound again.")
+BINDING_NOT_FOUND = code("BINDING_NOT_FOUND", 404, "This DID was never bound here.")
+OWNER_BINDING_REQUIRED = code("OWNER_BINDING_REQUIRED", 403, "The owner is not bound now.")
+CONTROLLER_BINDING_REQUIRED = code("CONTROLLER_BINDING_REQUIRED", 403, "The controller is not bound now.")
+AGENT_BINDING_REQUIRED = code("AGENT_BINDING_REQUIRED", 403, "The agent is not bound now.")
+ROTATION_TARGET_BINDING_REQUIRED = code("ROTATION_TARGET_BINDING_REQUIRED", 403, "The DID to rotate to is not bound now.")
+TRANSFER_TARGET_BINDING_REQUIRED = code("TRANSFER_TARGET_BINDING_REQUIRED", 403, "The new owner is not bound now.")
+
+# §5: controllers and agents
+CONTROLLER_NOT_FOUND = code("CONTROLLER_NOT_FOUND", 404, "No controller of that DID is registered.")
+CONTROLLER_AGENT_NOT_FOUND = code("CONTROLLER_AGENT_NOT_FOUND", 404, "No agent of that DID is registered under this controller.")
+CONTROLLER_INACTIVE = code("CONTROLLER_INACTIVE", 403, "The controller is not active.")
+CONTROLLER_OWNER_MISMATCH = code("CONTROLLER_OWNER_MISMATCH", 403, "The controller belongs to another owner.")
+# The one code with two statuses: registration answers 409, and its clients know both (§12).
+CONTROLLER_TAKEN = replace(CONTROLLER_OWNER_MISMATCH, status=409)
+# The issuer declares the same code: equal by value, registered once.
+CONTROLLER_TRANSFER_FROZEN = Code("CONTROLLER_TRANSFER_FROZEN", 409, "The controller is being transferred; sensitive scopes wait.")
+SUBJECT_CONSENT_REQUIRED = code("SUBJECT_CONSENT_REQUIRED", 403, "The subject's own signature is required here.")
+
+# §6, §7: rotation and transfer
+ROTATION_CONFLICT = code("ROTATION_CONFLICT", 409, "This DID was rotated out, or rotated to another DID.")
+ROTATION_TARGET_CONFLICT = code("ROTATION_TARGET_CONFLICT", 409, "The DID to rotate to is in use, or was used before.")
+TRANSFER_TARGET_INVALID = code("TRANSFER_TARGET_INVALID", 400, "A controller is not transferred to its own owner.")
+TRANSFER_CONTEXT_MISMATCH = code("TRANSFER_CONTEXT_MISMATCH", 400, "The target of the transfer is not the one who signs.")
+TRANSFER_ALREADY_PENDING = code("TRANSFER_ALREADY_PENDING", 409, "A transfer of this controller is already pending.")
+TRANSFER_NOT_PENDING = code("TRANSFER_NOT_PENDING", 409, "No transfer of this controller is pending.")
+TRANSFER_OWNER_MISMATCH = code("TRANSFER_OWNER_MISMATCH", 403, "The pending transfer is between other owners.")
