@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import Case, GenerationMode
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance, status_code_conformance
 
@@ -52,8 +52,15 @@ def test_generated_requests_meet_documented_answers_only(session_server: Any, pa
     served = _shared(session_server)
     for operation in operations(served)[part::4]:
 
-        @settings(max_examples=_EXAMPLES, database=None, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck), derandomize=True)
-        @_given(operation)
+        @settings(
+            max_examples=_EXAMPLES,
+            database=None,
+            deadline=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+            derandomize=True,
+        )
+        @given(case=operation.as_strategy())
         def run(case: Case) -> None:
             judge(case, served)
 
@@ -73,7 +80,8 @@ def test_good_answers_conform_to_their_schemas(session_server: Any, control_plan
         ("POST", "/v1/approvals/exchange", {"receipt": receipt(served, chain)}, 200), ("POST", "/v1/tokens/revoke", {"token": text}, 200),
         ("POST", "/v1/tokens/revoke", {"token_hash": "0" * 64}, 200), ("POST", "/v1/tokens/introspect", {"token": text}, 200),
         ("POST", "/v1/tokens/introspect/matrix", {"token": text}, 200),
-        ("POST", "/v1/revocations/cutoffs", {"dimension": "run_id", "value": "r", "reason": "x"}, 200), ("GET", "/v1/revocations/stream", None, 200),
+        ("POST", "/v1/revocations/cutoffs", {"dimension": "run_id", "value": "r", "reason": "x"}, 200), ("GET", "/v1/revocations/stream",
+        None, 200),
         ("GET", "/v1/revocations/snapshot", None, 200), ("GET", "/v1/audit/issuance", None, 200), ("GET", "/v1/audit/approvals", None, 200),
         ("GET", "/v1/audit/bundle", None, 200), ("GET", "/v1/keys", None, 200),
     ]  # fmt: skip
@@ -82,12 +90,6 @@ def test_good_answers_conform_to_their_schemas(session_server: Any, control_plan
         answer = case.call(base_url=served.url, headers={"Authorization": f"Bearer {OPERATOR_KEY}"}, timeout=20)
         assert answer.status_code == status, (path, answer.content[:300])
         case.validate_response(answer, checks=_CHECKS)
-
-
-def _given(operation: Any) -> Any:
-    from hypothesis import given
-
-    return given(case=operation.as_strategy())
 
 
 _SERVED: list[Served] = []

@@ -116,7 +116,7 @@ class ControlPlane:
                 self.end_headers()
                 self.wfile.write(found.body)
 
-            def log_message(self, format: str, *args: object) -> None:
+            def log_message(self, *_: object) -> None:
                 """Say nothing."""
 
             def handle_one_request(self) -> None:

@@ -1,4 +1,4 @@
-"""The issuer's store in memory, as far as keys need it: same promises, no database."""
+"""The issuer's store in memory: keys, snapshots, nodes, events; same promises, no database."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from clawscope.issuer.domain.feed import KEY, FeedRow
+from clawscope.issuer.domain.feed import FeedRow
 from clawscope.issuer.domain.keyring import ACTIVE, KeyRecord
 from clawscope.issuer.domain.rows import NodeState
 from clawscope.kernel.clock import ManualClock
 from clawscope.kernel.events import Event
+from tests.fakes.memory_records import MemoryAnswers, MemoryApprovals, MemoryIssuances, MemoryLocks, MemoryRevocations
 
 
 class MemoryKeys:
@@ -63,38 +64,6 @@ class MemorySnapshots:
         if since is not None:
             return self.rows[since : since + most]
         return [row for row in reversed(self.rows) if before is None or row["sequence"] < before][:most]
-
-
-class MemoryRevocations:
-    def __init__(self) -> None:
-        self.rows: list[FeedRow] = []
-        self.sequence = 0
-
-    def head(self) -> int:
-        return self.sequence
-
-    def next_sequence(self) -> int:
-        self.sequence += 1
-        return self.sequence
-
-    def add(self, row: FeedRow) -> None:
-        self.rows.append(row)
-
-    def key_row(self, kid: str) -> FeedRow | None:
-        return next((row for row in self.rows if row.kind == KEY and row.kid == kid), None)
-
-
-class MemoryIssuances:
-    """Only what keys ask: the expiries of the tokens each kid signed."""
-
-    def __init__(self) -> None:
-        self.expiries: dict[str, list[int]] = {}
-
-    def latest_exp(self, kid: str) -> int | None:
-        return max(self.expiries.get(kid, ()), default=None)
-
-    def live_of_kid(self, kid: str, now: int) -> int:
-        return sum(1 for exp in self.expiries.get(kid, ()) if exp > now)
 
 
 class MemoryNodes:
@@ -177,7 +146,11 @@ class MemoryWork:
         self.keys = MemoryKeys()
         self.snapshots = MemorySnapshots()
         self.revocations = MemoryRevocations()
-        self.issuances = MemoryIssuances()
+        self.issuances = MemoryIssuances(self.revocations)
+        self.revocations.issuances = self.issuances
+        self.locks = MemoryLocks()
+        self.approvals = MemoryApprovals()
+        self.answers = MemoryAnswers()
         self.nodes = MemoryNodes(self.revocations)
         self.events = MemoryEvents()
         self.log_cursors = MemoryLogCursors()

@@ -57,3 +57,19 @@ class FailingChains:
     async def chain(self, controller_did: str, agent_did: str) -> ChainRecord:
         """Fails always."""
         raise ZeroDivisionError("a fault nobody foresaw")
+
+
+class MemoryLog:
+    """`TransparencyLog` that keeps its leaves in order."""
+
+    def __init__(self) -> None:
+        self.leaves: list[tuple[str, bytes]] = []
+
+    async def append(self, log_id: str, leaf: bytes) -> None:
+        """See `TransparencyLog.append`."""
+        if (log_id, leaf) not in self.leaves:
+            self.leaves.append((log_id, leaf))
+
+    async def includes(self, log_id: str, leaf: bytes) -> bool:
+        """See `TransparencyLog.includes`."""
+        return (log_id, leaf) in self.leaves

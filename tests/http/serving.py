@@ -30,6 +30,7 @@ from tests.http.client import Client
 ISSUER = "https://clawscope.example"
 OPERATOR_KEY = "op_0123456789abcdefghijklmnopqrstuvwxyz"
 _START_S = 20
+_DEV = Options(dev=True)
 MakeServer = Callable[..., "Served"]
 
 
@@ -140,7 +141,7 @@ def server_maker(folders: pytest.TempPathFactory, identity_url: str) -> Iterator
         *,
         clock: Clock | None = None,
         data: Path | None = None,
-        options: Options = Options(dev=True),
+        options: Options = _DEV,
         **neighbours: Any,
     ) -> Served:
         folder = data

@@ -32,7 +32,8 @@ def test_owner_or_controller_may_sign_unasked(tiered: Served, chain: Chain, who:
     key = chain.owner_key if who == "owner" else chain.controller_key
     made = receipt(tiered, chain, key, binding={"run_id": "r", "job_id": "j"}, policy_hash_b64u=PIN, spend_cap=0.25, plan_hash_b64u=HOLD)
     claims = redeem(tiered.operator, made, mission_id="m").ok()["claims"]
-    expected = {"sub": chain.agent_did, "scope": ["proxy:call"], "run_id": "r", "job_id": "j", "policy_hash_b64u": PIN, "spend_cap": 0.25, "mission_id": "m",
+    expected = {"sub": chain.agent_did, "scope": ["proxy:call"], "run_id": "r", "job_id": "j", "policy_hash_b64u": PIN, "spend_cap": 0.25,
+    "mission_id": "m",
                 "token_scope_hash_b64u": made["payload"]["scope_hash_b64u"], "token_lane": "canonical"}  # fmt: skip
     assert expected.items() <= claims.items()
     assert claims["exp"] - claims["iat"] == 600
@@ -55,11 +56,15 @@ Fault = Callable[[dict[str, Any]], Any]
 SHAPES: list[tuple[str, Fault]] = [
     ("no payload", lambda made: made.pop("payload")), ("payload is a text", lambda made: made.update(payload="x")),
     ("no signature", lambda made: made.pop("signature_b64u")), ("extra member", lambda made: made.update(more=1)),
-    ("extra payload member", lambda made: made["payload"].update(more=1)), ("null member", lambda made: made["payload"].update(reason=None)),
-    ("missing scope", lambda made: made["payload"].pop("scope")), ("scope is a text", lambda made: made["payload"].update(scope="proxy:call")),
+    ("extra payload member", lambda made: made["payload"].update(more=1)), ("null member",
+    lambda made: made["payload"].update(reason=None)),
+    ("missing scope", lambda made: made["payload"].pop("scope")), ("scope is a text",
+    lambda made: made["payload"].update(scope="proxy:call")),
     ("algorithm", lambda made: made.update(algorithm="RSA")), ("hash algorithm", lambda made: made.update(hash_algorithm="SHA-1")),
-    ("time disagrees", lambda made: made.update(issued_at="2020-01-01T00:00:00.000Z")), ("signer disagrees", lambda made: made.update(signer_did=did_key(STRANGER.public))),
-    ("hash disagrees", lambda made: made.update(payload_hash_b64u="A" * 43)), ("payload changed", lambda made: made["payload"].update(nonce="changed-nonce")),
+    ("time disagrees", lambda made: made.update(issued_at="2020-01-01T00:00:00.000Z")), ("signer disagrees",
+    lambda made: made.update(signer_did=did_key(STRANGER.public))),
+    ("hash disagrees", lambda made: made.update(payload_hash_b64u="A" * 43)), ("payload changed",
+    lambda made: made["payload"].update(nonce="changed-nonce")),
     ("approval type", lambda made: made["payload"].update(approval_type="maybe")),
 ]  # fmt: skip
 
@@ -73,7 +78,10 @@ def test_step_1_malformed_receipt(tiered: Served, chain: Chain, name: str, fault
     assert answer.refusal[1] in ("HUMAN_APPROVAL_INVALID", "INVALID_REQUEST")
 
 
-@pytest.mark.parametrize(("where", "member"), [("envelope", "envelope_type"), ("envelope", "envelope_version"), ("payload", "receipt_type"), ("payload", "receipt_version")])
+@pytest.mark.parametrize(
+    ("where", "member"),
+    [("envelope", "envelope_type"), ("envelope", "envelope_version"), ("payload", "receipt_type"), ("payload", "receipt_version")],
+)
 def test_step_1_unknown_type_or_version(tiered: Served, chain: Chain, where: str, member: str) -> None:
     if where == "payload":
         made = receipt(tiered, chain, **{member: "9"})
@@ -119,7 +127,8 @@ def test_step_4_spent(tiered: Served, chain: Chain) -> None:
     ("changes", "moved", "code"),
     [
         ({"expires_at": 100}, 99, None), ({"expires_at": 100}, 100, "HUMAN_APPROVAL_EXPIRED"), ({"issued_at": 60}, 0, None),
-        ({"issued_at": 61}, 0, "HUMAN_APPROVAL_EXPIRED"), ({"expires_at": 9000}, 3600, None), ({"expires_at": 9000}, 3601, "HUMAN_APPROVAL_EXPIRED"),
+        ({"issued_at": 61}, 0, "HUMAN_APPROVAL_EXPIRED"), ({"expires_at": 9000}, 3600, None), ({"expires_at": 9000}, 3601,
+        "HUMAN_APPROVAL_EXPIRED"),
     ],
 )  # fmt: skip
 def test_step_5_time(make_server: MakeServer, chain: Chain, changes: dict[str, int], moved: int, code: str | None) -> None:
@@ -158,7 +167,9 @@ def test_step_8_more_than_granted(tiered: Served, chain: Chain) -> None:
     assert redeem(tiered.operator, made, aud="https://b.example", ttl_sec=600).ok()["claims"]["aud"] == "https://b.example"
 
 
-def test_step_9_approval_satisfies_approval_scopes_and_widens_nothing_else(make_server: MakeServer, control_plane: ControlPlane, policy_text: str, tmp_path: Any) -> None:
+def test_step_9_approval_satisfies_approval_scopes_and_widens_nothing_else(
+    make_server: MakeServer, control_plane: ControlPlane, policy_text: str, tmp_path: Any
+) -> None:
     path = tmp_path / "tiers.json"
     path.write_text(policy_text)
     served = make_server({"policy_file": str(path), "policy_tier": "watched"})
@@ -178,9 +189,11 @@ def test_steps_come_in_order(tiered: Served, chain: Chain, control_plane: Contro
     other = tiered.cst(control_token(tiered, control_plane, "control:audit:read"))
     spent = receipt(tiered, chain)
     redeem(tiered.operator, spent).ok()
-    faults: dict[str, Any] = {"receipt_id": spent["payload"]["receipt_id"], "expires_at": now - 1, "issued_at": now - 10, "approval_type": "explicit_deny",
+    faults: dict[str, Any] = {"receipt_id": spent["payload"]["receipt_id"], "expires_at": now - 1, "issued_at": now - 10,
+    "approval_type": "explicit_deny",
                               "scope_hash_b64u": "A" * 43, "scope": ["foo:bar"]}  # fmt: skip
-    steps: list[tuple[str | None, str]] = [(None, "HUMAN_APPROVAL_ALREADY_EXCHANGED"), ("receipt_id", "HUMAN_APPROVAL_EXPIRED"), ("expires_at", "HUMAN_APPROVAL_NOT_GRANTED"),
+    steps: list[tuple[str | None, str]] = [(None, "HUMAN_APPROVAL_ALREADY_EXCHANGED"), ("receipt_id", "HUMAN_APPROVAL_EXPIRED"),
+    ("expires_at", "HUMAN_APPROVAL_NOT_GRANTED"),
                                            ("approval_type", "HUMAN_APPROVAL_AGENT_MISMATCH")]  # fmt: skip
     assert redeem(other, receipt(tiered, chain, STRANGER, **faults), ttl_sec=700).refusal[1] == "HUMAN_APPROVAL_APPROVER_NOT_TRUSTED"
     for mended, code in steps:
@@ -220,6 +233,11 @@ def test_every_authentic_receipt_leaves_a_row(make_server: MakeServer, chain: Ch
     redeem(served.operator, envelope(payload(served, chain, chain.owner_key), STRANGER, signer_did=did_key(chain.owner_key.public)))
     rows = [event["record"] for event in served.operator.get("/v1/audit/approvals").ok()["events"]]
     assert [row["outcome"] for row in rows] == ["refused", "exchanged", "refused", "refused"]
-    assert [row["code"] for row in rows] == ["HUMAN_APPROVAL_ALREADY_EXCHANGED", "", "HUMAN_APPROVAL_NOT_GRANTED", "HUMAN_APPROVAL_NOT_GRANTED"]
+    assert [row["code"] for row in rows] == [
+        "HUMAN_APPROVAL_ALREADY_EXCHANGED",
+        "",
+        "HUMAN_APPROVAL_NOT_GRANTED",
+        "HUMAN_APPROVAL_NOT_GRANTED",
+    ]
     assert rows[2]["record_hash_b64u"] == rows[3]["record_hash_b64u"]
     assert len({row["record_hash_b64u"] for row in rows}) == 3

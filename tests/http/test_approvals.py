@@ -66,7 +66,12 @@ def test_approval_answers_a_receipt_that_mints_once(tiered: Served, control_plan
     assert isinstance(opened, Receipt)
     assert opened.signer_did in {did_key(public) for public in tiered.statement_keys.values()}
     wanted = opened.payload
-    assert (wanted.approval_type, wanted.scope, wanted.spend_cap, wanted.policy_hash_b64u) == ("explicit_approve", ("proxy:pay:now",), 1.5, PIN)
+    assert (wanted.approval_type, wanted.scope, wanted.spend_cap, wanted.policy_hash_b64u) == (
+        "explicit_approve",
+        ("proxy:pay:now",),
+        1.5,
+        PIN,
+    )
     assert wanted.minted_capability_ttl_seconds == 300
     issued = redeem(tiered.operator, receipt).ok()
     claims = issued["claims"]
@@ -105,8 +110,10 @@ def test_old_request_cannot_be_decided(make_server: MakeServer, control_plane: C
 
 
 @pytest.mark.parametrize("body", [{}, {"decision": "maybe", "reason": "x"}, {"decision": "approve"}, {"decision": "approve", "reason": " "},
-                                  {"decision": "approve", "reason": "x", "ttl_sec": 0}, {"decision": "approve", "reason": "x", "ttl_sec": "1"},
-                                  {"decision": "approve", "reason": "x", "ttl_sec": 901}, {"decision": "approve", "reason": "x", "more": 1}])  # fmt: skip
+                                  {"decision": "approve", "reason": "x", "ttl_sec": 0}, {"decision": "approve", "reason": "x",
+                                  "ttl_sec": "1"},
+                                  {"decision": "approve", "reason": "x", "ttl_sec": 901}, {"decision": "approve", "reason": "x",
+                                  "more": 1}])  # fmt: skip
 def test_ill_formed_decision_is_refused(dev: Served, control_plane: ControlPlane, body: Any) -> None:
     approval_id = ask(dev, control_plane.chain()).ok(201)["approval_id"]
     assert dev.operator.post(f"{PATH}/{approval_id}/decision", body).refusal == (400, "INVALID_REQUEST")

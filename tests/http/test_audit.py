@@ -49,7 +49,20 @@ def test_child_rows_name_their_parent(dev: Served) -> None:
     assert (row["parent_jti"], row["lineage"], row["route"]) == (root["jti"], [root["jti"]], "POST /oauth2/token")
 
 
-FILTERS = ("token_hash", "jti", "sub", "owner_did", "agent_did", "controller_did", "mission_id", "run_id", "job_id", "kid", "issued_by", "token_lane")
+FILTERS = (
+    "token_hash",
+    "jti",
+    "sub",
+    "owner_did",
+    "agent_did",
+    "controller_did",
+    "mission_id",
+    "run_id",
+    "job_id",
+    "kid",
+    "issued_by",
+    "token_lane",
+)
 
 
 def test_every_filter_finds_its_row_and_no_other(make_server: MakeServer, control_plane: ControlPlane) -> None:
@@ -118,7 +131,12 @@ def lines(kept: Served, **params: Any) -> list[bytes]:
 def test_ndjson_bundle_verifies_offline(kept: Served) -> None:
     found = lines(kept)
     header, trailer = json.loads(found[0]), json.loads(found[-1])
-    assert (header["kind"], header["bundle_version"], header["issuer"], header["filters"]) == ("header", "1", "https://clawscope.example", {})
+    assert (header["kind"], header["bundle_version"], header["issuer"], header["filters"]) == (
+        "header",
+        "1",
+        "https://clawscope.example",
+        {},
+    )
     assert header["bundle_id"].startswith("aud_")
     assert header["through"] == {"issuance": 5, "revocations": 3, "approvals": 0} or header["through"] == {"issuance": 5, "revocations": 3}
     assert trailer["rows"] == {"issuance": 5, "revocations": 3, "approvals": 0}
@@ -135,7 +153,8 @@ def test_changed_missing_or_added_lines_are_found(kept: Served) -> None:
     keys = kept.statement_keys
     damaged = {
         "counts": found[:2] + found[3:], "trailer_missing": found[:-1], "row_after_trailer": [*found, found[1]], "header": found[1:],
-        "sequence": [found[0], found[2], found[1], *found[3:]], "sha256": [found[0], found[1].replace(b'"legacy"', b'"legacx"'), *found[2:]],
+        "sequence": [found[0], found[2], found[1], *found[3:]], "sha256": [found[0], found[1].replace(b'"legacy"', b'"legacx"'),
+        *found[2:]],
     }  # fmt: skip
     for why, broken in damaged.items():
         assert check_file(broken, keys).why == why
@@ -158,7 +177,9 @@ def test_json_page_is_signed_and_pages_each_list(kept: Served) -> None:
     public = kept.statement_keys[page["signer_kid"]]
     assert check_page(page, public)
     assert not check_page(page | {"generated_at": "2020-01-01T00:00:00.000Z"}, public)
-    more = kept.operator.get(BUNDLE, limit=2, cursor_issuance=page["issuance"]["cursor"], cursor_revocations=page["revocations"]["cursor"]).ok()
+    more = kept.operator.get(
+        BUNDLE, limit=2, cursor_issuance=page["issuance"]["cursor"], cursor_revocations=page["revocations"]["cursor"]
+    ).ok()
     assert [event["record"]["sequence"] for event in more["issuance"]["events"]] == [3, 2]
     assert [event["record"]["sequence"] for event in more["revocations"]["events"]] == [1]
     assert more["revocations"]["list_complete"] is True

@@ -65,7 +65,8 @@ def test_other_dimensions_are_unknown(dev: Served, name: str) -> None:
         {"dimension": "run_id", "value": "", "reason": "x"}, {"dimension": "run_id", "value": " ", "reason": "x"},
         {"dimension": "run_id", "value": "r", "reason": " "}, {"dimension": "run_id", "value": "r"}, {"dimension": "run_id", "reason": "x"},
         {"dimension": "owner_did", "value": "ana", "reason": "x"}, {"dimension": "chain", "value": "did:key:z1", "reason": "x"},
-        {"dimension": "chain", "value": "did:key:z1 did:key:z2 did:key:z3", "reason": "x"}, {"dimension": "run_id", "value": "r", "reason": "x", "lock": 1},
+        {"dimension": "chain", "value": "did:key:z1 did:key:z2 did:key:z3", "reason": "x"}, {"dimension": "run_id", "value": "r",
+        "reason": "x", "lock": 1},
         {"dimension": "run_id", "value": "r", "reason": "x", "more": 1},
     ],
 )  # fmt: skip

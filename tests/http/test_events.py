@@ -38,7 +38,14 @@ def test_acts_leave_events_in_their_transaction(told: Served, control_plane: Con
     chain = control_plane.chain()
     issued = legacy(told, run_id="r", mission_id="m").ok()
     data = newest(told, "token_issued")
-    expected = {"actor": "operator:dev", "route": "POST /v1/tokens/issue", "token_hash": issued["token_hash"], "jti": issued["jti"], "run_id": "r", "mission_id": "m"}
+    expected = {
+        "actor": "operator:dev",
+        "route": "POST /v1/tokens/issue",
+        "token_hash": issued["token_hash"],
+        "jti": issued["jti"],
+        "run_id": "r",
+        "mission_id": "m",
+    }
     assert expected.items() <= data.items()
     child = exchange(told, issued["token"]).ok()
     assert newest(told, "token_exchanged")["jti"] == child["jti"]
@@ -101,7 +108,7 @@ def test_reading_goes_through_the_buffer_and_not_the_store(told: Served) -> None
             break
         time.sleep(0.05)
     assert "token_introspected" in page
-    assert 'TOKEN_MALFORMED' in page
+    assert "TOKEN_MALFORMED" in page
 
 
 def test_no_event_holds_a_token(told: Served) -> None:

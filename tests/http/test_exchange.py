@@ -29,12 +29,27 @@ def claims_of(served: Served, text: str, **expect: Any) -> dict[str, Any]:
 
 
 def test_answer_is_exactly_what_the_contract_says(dev: Served) -> None:
-    root = legacy(dev, scope=["proxy:call", "proxy:stop"], run_id="r", mission_id="m", spend_cap=2, policy_hash_b64u=PIN, owner_ref="o").ok()
+    root = legacy(
+        dev, scope=["proxy:call", "proxy:stop"], run_id="r", mission_id="m", spend_cap=2, policy_hash_b64u=PIN, owner_ref="o"
+    ).ok()
     answer = exchange(dev, root["token"])
     body = answer.ok()
     assert (answer.headers["cache-control"], answer.headers["pragma"]) == ("no-store", "no-cache")
-    assert set(body) == {"access_token", "issued_token_type", "token_type", "expires_in", "scope", "token_hash", "token_scope_hash_b64u", "jti"}
-    assert (body["issued_token_type"], body["token_type"], body["scope"]) == ("urn:ietf:params:oauth:token-type:jwt", "Bearer", "proxy:call proxy:stop")
+    assert set(body) == {
+        "access_token",
+        "issued_token_type",
+        "token_type",
+        "expires_in",
+        "scope",
+        "token_hash",
+        "token_scope_hash_b64u",
+        "jti",
+    }
+    assert (body["issued_token_type"], body["token_type"], body["scope"]) == (
+        "urn:ietf:params:oauth:token-type:jwt",
+        "Bearer",
+        "proxy:call proxy:stop",
+    )
     child = claims_of(dev, body["access_token"], run_id="r")
     for name, value in root["claims"].items():
         assert child[name] == value or name in ("iat", "exp", "jti", "nonce"), name
@@ -43,28 +58,49 @@ def test_answer_is_exactly_what_the_contract_says(dev: Served) -> None:
     assert child["jti"] != root["jti"]
 
 
-def test_child_narrows_every_member(dev: Served) -> None:
-    root = token(dev, scope=["proxy:call", "proxy:stop"], aud=["https://a.example", "https://b.example"], spend_cap=2, ttl_sec=600)
-    asked = {"scope": "proxy:stop", "audience": "https://b.example", "expires_in": "60", "spend_cap": "0.5", "run_id": "r", "job_id": "j", "mission_id": "m",
+def test_child_narrows_every_member(still: Served) -> None:
+    root = token(still, scope=["proxy:call", "proxy:stop"], aud=["https://a.example", "https://b.example"], spend_cap=2, ttl_sec=600)
+    asked = {"scope": "proxy:stop", "audience": "https://b.example", "expires_in": "60", "spend_cap": "0.5", "run_id": "r", "job_id": "j",
+    "mission_id": "m",
              "policy_hash_b64u": PIN, "subject_token_type": ACCESS}  # fmt: skip
-    child = claims_of(dev, exchange(dev, root, **asked).ok()["access_token"], run_id="r", job_id="j")
-    expected = {"scope": ["proxy:stop"], "aud": "https://b.example", "spend_cap": 0.5, "run_id": "r", "job_id": "j", "mission_id": "m", "policy_hash_b64u": PIN}
+    child = claims_of(still, exchange(still, root, **asked).ok()["access_token"], run_id="r", job_id="j")
+    expected = {
+        "scope": ["proxy:stop"],
+        "aud": "https://b.example",
+        "spend_cap": 0.5,
+        "run_id": "r",
+        "job_id": "j",
+        "mission_id": "m",
+        "policy_hash_b64u": PIN,
+    }
     assert expected.items() <= child.items()
     assert child["exp"] - child["iat"] == 60
-    assert exchange(dev, root, resource=["https://a.example", "https://b.example"]).status == 200
+    assert exchange(still, root, resource=["https://a.example", "https://b.example"]).status == 200
 
 
-ROOT = {"scope": ["proxy:call"], "aud": ["https://a.example"], "spend_cap": 1, "run_id": "r", "job_id": "j", "mission_id": "m", "policy_hash_b64u": PIN}
+ROOT = {
+    "scope": ["proxy:call"],
+    "aud": ["https://a.example"],
+    "spend_cap": 1,
+    "run_id": "r",
+    "job_id": "j",
+    "mission_id": "m",
+    "policy_hash_b64u": PIN,
+}
 WIDER: list[tuple[dict[str, Any], str, str]] = [
-    ({"scope": "proxy:call proxy:stop"}, "invalid_scope", "EXCHANGE_SCOPE_WIDENED"), ({"scope": "proxy:*"}, "invalid_scope", "EXCHANGE_SCOPE_WIDENED"),
+    ({"scope": "proxy:call proxy:stop"}, "invalid_scope", "EXCHANGE_SCOPE_WIDENED"), ({"scope": "proxy:*"}, "invalid_scope",
+    "EXCHANGE_SCOPE_WIDENED"),
     ({"scope": "*"}, "invalid_scope", "EXCHANGE_SCOPE_WIDENED"), ({"scope": "proxy:c*"}, "invalid_scope", "SCOPE_INVALID"),
     ({"audience": "https://b.example"}, "invalid_target", "EXCHANGE_AUDIENCE_WIDENED"),
     ({"audience": ["https://a.example", "https://b.example"]}, "invalid_target", "EXCHANGE_AUDIENCE_WIDENED"),
-    ({"resource": "https://b.example"}, "invalid_target", "EXCHANGE_AUDIENCE_WIDENED"), ({"expires_in": "601"}, "invalid_request", "EXCHANGE_TTL_WIDENED"),
+    ({"resource": "https://b.example"}, "invalid_target", "EXCHANGE_AUDIENCE_WIDENED"), ({"expires_in": "601"}, "invalid_request",
+    "EXCHANGE_TTL_WIDENED"),
     ({"expires_in": "999999999999"}, "invalid_request", "EXCHANGE_TTL_WIDENED"), ({"expires_in": "0"}, "invalid_request", "INVALID_TTL"),
-    ({"spend_cap": "1.000001"}, "invalid_request", "EXCHANGE_SPEND_CAP_WIDENED"), ({"spend_cap": "-1"}, "invalid_request", "SPEND_CAP_INVALID"),
+    ({"spend_cap": "1.000001"}, "invalid_request", "EXCHANGE_SPEND_CAP_WIDENED"), ({"spend_cap": "-1"}, "invalid_request",
+    "SPEND_CAP_INVALID"),
     ({"spend_cap": "1e9"}, "invalid_request", "SPEND_CAP_INVALID"), ({"run_id": "r2"}, "invalid_request", "EXCHANGE_BINDING_CHANGED"),
-    ({"job_id": "j2"}, "invalid_request", "EXCHANGE_BINDING_CHANGED"), ({"mission_id": "m2"}, "invalid_request", "EXCHANGE_BINDING_CHANGED"),
+    ({"job_id": "j2"}, "invalid_request", "EXCHANGE_BINDING_CHANGED"), ({"mission_id": "m2"}, "invalid_request",
+    "EXCHANGE_BINDING_CHANGED"),
     ({"policy_hash_b64u": "B" * 42 + "A"}, "invalid_request", "EXCHANGE_BINDING_CHANGED"),
     ({"policy_hash_b64u": "x"}, "invalid_request", "POLICY_HASH_INVALID"),
 ]  # fmt: skip
@@ -77,7 +113,8 @@ def test_wider_child_is_refused(still: Served, asked: dict[str, Any], error: str
 
 def test_limits_are_inclusive(still: Served) -> None:
     root = token(still, ttl_sec=600, **ROOT)
-    asked = {"scope": "proxy:call", "audience": "https://a.example", "expires_in": "600", "spend_cap": "1", "run_id": "r", "job_id": "j", "mission_id": "m",
+    asked = {"scope": "proxy:call", "audience": "https://a.example", "expires_in": "600", "spend_cap": "1", "run_id": "r", "job_id": "j",
+    "mission_id": "m",
              "policy_hash_b64u": PIN}  # fmt: skip
     assert exchange(still, root, **asked).ok()["expires_in"] == 600
 
@@ -93,7 +130,8 @@ def test_dead_subjects_and_actors_keep_their_codes(dev: Served) -> None:
     dead = token(dev)
     revoke(dev, token=dead).ok()
     cases = {
-        "a.b.c": "TOKEN_MALFORMED", dead: "TOKEN_REVOKED", signed(dev, iat=now - 999, exp=now - 99): "TOKEN_EXPIRED", signed(dev, surprise=1): "TOKEN_INVALID_CLAIMS",
+        "a.b.c": "TOKEN_MALFORMED", dead: "TOKEN_REVOKED", signed(dev, iat=now - 999, exp=now - 99): "TOKEN_EXPIRED", signed(dev,
+        surprise=1): "TOKEN_INVALID_CLAIMS",
         signed(dev, iat=now + 99, exp=now + 120): "TOKEN_NOT_YET_VALID",
     }  # fmt: skip
     for text, code in cases.items():
@@ -159,7 +197,12 @@ def test_todays_tier_applies(make_server: MakeServer, policy_text: str, tmp_path
     path.write_text(policy_text)
     served = make_server({"policy_file": str(path)})
     root = token(served, scope=["proxy:call", "proxy:stop"])
-    path.write_text(policy_text.replace('"max_ttl_seconds": 3600, "allowed_scope_prefixes": ["proxy:"', '"max_ttl_seconds": 3600, "allowed_scope_prefixes": ["proxy:call"'))
+    path.write_text(
+        policy_text.replace(
+            '"max_ttl_seconds": 3600, "allowed_scope_prefixes": ["proxy:"',
+            '"max_ttl_seconds": 3600, "allowed_scope_prefixes": ["proxy:call"',
+        )
+    )
     assert exchange(served, root).oauth == (400, "invalid_scope", "SCOPE_NOT_ALLOWED")
     assert exchange(served, root, scope="proxy:call").status == 200
 
@@ -167,13 +210,17 @@ def test_todays_tier_applies(make_server: MakeServer, policy_text: str, tmp_path
 @pytest.mark.parametrize(
     ("form", "error", "code"),
     [
-        ({"subject_token": ABSENT}, "invalid_request", "INVALID_REQUEST"), ({"subject_token_type": ABSENT}, "invalid_request", "INVALID_REQUEST"),
+        ({"subject_token": ABSENT}, "invalid_request", "INVALID_REQUEST"), ({"subject_token_type": ABSENT}, "invalid_request",
+        "INVALID_REQUEST"),
         ({"subject_token_type": "urn:ietf:params:oauth:token-type:saml2"}, "unsupported_token_type", "UNSUPPORTED_TOKEN_TYPE"),
-        ({"requested_token_type": "urn:x"}, "unsupported_token_type", "UNSUPPORTED_TOKEN_TYPE"), ({"actor_token_type": ACCESS}, "invalid_request", "INVALID_REQUEST"),
+        ({"requested_token_type": "urn:x"}, "unsupported_token_type", "UNSUPPORTED_TOKEN_TYPE"), ({"actor_token_type": ACCESS},
+        "invalid_request", "INVALID_REQUEST"),
         ({"agent_did": "did:key:z1"}, "invalid_request", "INVALID_REQUEST"), ({"surprise": "1"}, "invalid_request", "INVALID_REQUEST"),
-        ({"grant_type": "password"}, "unsupported_grant_type", "UNSUPPORTED_GRANT_TYPE"), ({"grant_type": ABSENT}, "invalid_request", "INVALID_REQUEST"),
+        ({"grant_type": "password"}, "unsupported_grant_type", "UNSUPPORTED_GRANT_TYPE"), ({"grant_type": ABSENT}, "invalid_request",
+        "INVALID_REQUEST"),
         ({"expires_in": "1.5"}, "invalid_request", "INVALID_TTL"), ({"expires_in": "-1"}, "invalid_request", "INVALID_TTL"),
-        ({"run_id": "x" * 129}, "invalid_request", "INVALID_REQUEST"), ({"scope": ["proxy:call", "proxy:call"]}, "invalid_request", "INVALID_REQUEST"),
+        ({"run_id": "x" * 129}, "invalid_request", "INVALID_REQUEST"), ({"scope": ["proxy:call", "proxy:call"]}, "invalid_request",
+        "INVALID_REQUEST"),
     ],
 )  # fmt: skip
 def test_ill_formed_form_is_refused(dev: Served, form: dict[str, Any], error: str, code: str) -> None:

@@ -27,7 +27,13 @@ ASKS = st.fixed_dictionaries(
         "policy_hash_b64u": st.sampled_from([PIN, "B" * 42 + "A"]),
     },
 )
-CODES = {"EXCHANGE_SCOPE_WIDENED", "EXCHANGE_AUDIENCE_WIDENED", "EXCHANGE_TTL_WIDENED", "EXCHANGE_SPEND_CAP_WIDENED", "EXCHANGE_BINDING_CHANGED"}
+CODES = {
+    "EXCHANGE_SCOPE_WIDENED",
+    "EXCHANGE_AUDIENCE_WIDENED",
+    "EXCHANGE_TTL_WIDENED",
+    "EXCHANGE_SPEND_CAP_WIDENED",
+    "EXCHANGE_BINDING_CHANGED",
+}
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +75,9 @@ def is_within(child: dict[str, Any], parent: dict[str, Any]) -> bool:
     st.one_of(st.none(), st.sampled_from([0, 1, 5])),
     st.lists(ASKS, min_size=1, max_size=4),
 )
-def test_no_chain_of_exchanges_widens(still: Served, scope: list[str], aud: list[str], cap: float | None, asks: list[dict[str, Any]]) -> None:
+def test_no_chain_of_exchanges_widens(
+    still: Served, scope: list[str], aud: list[str], cap: float | None, asks: list[dict[str, Any]]
+) -> None:
     text = token(still, scope=scope, aud=aud, ttl_sec=1200, **({} if cap is None else {"spend_cap": cap}))
     parent = shown(still, text)
     for ask in asks:

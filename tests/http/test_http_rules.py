@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import json
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,22 @@ INTROSPECT = "/v1/tokens/introspect"
 
 
 def test_unknown_address_and_other_method(dev: Served) -> None:
-    for path in ("/", "/v1", "/v1/tokens", "/v1/tokens/issue/", "/v1/tokens/issue/other", "/v2/tokens/issue", "/v1/approvals/x/y", "/%00", "/v1/approvals/"):
+    for path in (
+        "/",
+        "/v1",
+        "/v1/tokens",
+        "/v1/tokens/issue/",
+        "/v1/tokens/issue/other",
+        "/v2/tokens/issue",
+        "/v1/approvals/x/y",
+        "/%00",
+        "/v1/approvals/",
+    ):
         assert dev.operator.call("GET", path).refusal == (404, "NOT_FOUND"), path
-    for method, path, allow in (("GET", LEGACY, "POST"), ("PUT", LEGACY, "POST"), ("POST", "/v1/revocations/events", "GET"), ("PATCH", "/v1/approvals", "GET, POST"),
-                                ("PUT", "/v1/approvals/x", "GET"), ("GET", "/v1/revocations/cutoffs/x", "DELETE"), ("DELETE", "/health", "GET")):  # fmt: skip
+    for method, path, allow in (("GET", LEGACY, "POST"), ("PUT", LEGACY, "POST"), ("POST", "/v1/revocations/events", "GET"), ("PATCH",
+    "/v1/approvals", "GET, POST"),
+                                ("PUT", "/v1/approvals/x", "GET"), ("GET", "/v1/revocations/cutoffs/x", "DELETE"), ("DELETE", "/health",
+                                "GET")):  # fmt: skip
         answer = dev.operator.call(method, path)
         assert answer.refusal == (405, "METHOD_NOT_ALLOWED"), path
         assert answer.headers["allow"] == allow
@@ -44,13 +57,23 @@ def test_every_answer_names_its_request(dev: Served) -> None:
 
 def test_refusal_never_echoes_what_was_sent(dev: Served) -> None:
     canary = "canary-7f3e9a"
-    for body in (request(sub=canary), request(owner_did=canary), request(spend_cap=canary), request(scope=[f"{canary} x"]), {canary: 1} | request(), request(tier=canary)):
+    for body in (
+        request(sub=canary),
+        request(owner_did=canary),
+        request(spend_cap=canary),
+        request(scope=[f"{canary} x"]),
+        {canary: 1} | request(),
+        request(tier=canary),
+    ):
         answer = dev.operator.post(LEGACY, body)
         assert answer.status == 400
         assert canary.encode() not in answer.raw or canary in body  # an unknown member is named
 
 
-@pytest.mark.parametrize("path", ["/health", "/ready", "/openapi.json", "/v1/tokens/issue", "/v1/revocations/snapshot", "/.well-known/oauth-authorization-server"])
+@pytest.mark.parametrize(
+    "path",
+    ["/health", "/ready", "/openapi.json", "/v1/tokens/issue", "/v1/revocations/snapshot", "/.well-known/oauth-authorization-server"],
+)
 def test_unknown_query_parameter_is_refused_everywhere(dev: Served, path: str) -> None:
     method = "POST" if path.endswith("issue") else "GET"
     answer = dev.operator.call(method, path + "?surprise=1", request() if method == "POST" else None)
@@ -73,11 +96,11 @@ def test_body_is_bounded_announced_or_not(dev: Served) -> None:
 
 
 def test_chunked_body_is_bounded_too(dev: Served) -> None:
-    import http.client
-
     connection = http.client.HTTPConnection("127.0.0.1", dev.port, timeout=10)
     try:
-        connection.request("POST", INTROSPECT, body=iter([b" " * 65_536] * 5), headers={"Content-Type": "application/json"}, encode_chunked=True)
+        connection.request(
+            "POST", INTROSPECT, body=iter([b" " * 65_536] * 5), headers={"Content-Type": "application/json"}, encode_chunked=True
+        )
         assert connection.getresponse().status == 413
     except (BrokenPipeError, ConnectionResetError):
         pass  # refused before everything was sent
@@ -110,20 +133,35 @@ def test_json_vectors_as_token_parts_never_break(dev: Served, vectors: Path) -> 
             assert answer.json["active"] is False
 
 
-@pytest.mark.parametrize("raw", [b"", b" ", b"{", b"[]", b'"x"', b"null", b"1", b"\xff", b"\xef\xbb\xbf{}", b"{}{}", b'{"token":"a","token":"b"}', b'{"token":NaN}',
+@pytest.mark.parametrize("raw", [b"", b" ", b"{", b"[]", b'"x"', b"null", b"1", b"\xff", b"\xef\xbb\xbf{}", b"{}{}",
+b'{"token":"a","token":"b"}', b'{"token":NaN}',
                                  b'{"token":"\\ud800"}', b"{'token':1}", b'{"token":1,}'])  # fmt: skip
 def test_body_that_is_no_strict_object_is_refused(dev: Served, raw: bytes) -> None:
     status, code = dev.anyone.call("POST", INTROSPECT, raw=raw).refusal
     assert (status, code) == (400, "INVALID_REQUEST" if raw in (b"[]", b'"x"', b"null", b"1") else "INVALID_JSON")
 
 
-@pytest.mark.parametrize("raw", [b'{"sub":"sa:\\u0000","aud":"a","scope":["proxy:a"]}', b'{"sub":"sa:x","aud":"a","scope":["proxy:a"],"mission_id":"\\u0000"}'])
+@pytest.mark.parametrize(
+    "raw", [b'{"sub":"sa:\\u0000","aud":"a","scope":["proxy:a"]}', b'{"sub":"sa:x","aud":"a","scope":["proxy:a"],"mission_id":"\\u0000"}']
+)
 def test_nul_is_refused_wherever_it_stands(dev: Served, raw: bytes) -> None:
     assert dev.operator.call("POST", LEGACY, raw=raw).refusal[0] == 400
 
 
 def test_fault_14_wrong_types_are_refused_by_name_and_never_dropped(dev: Served) -> None:
-    fields = ["ttl_sec", "exp", "spend_cap", "owner_did", "run_id", "mission_id", "policy_hash_b64u", "payment_account_did", "delegation_expires_at", "tier", "job_id"]
+    fields = [
+        "ttl_sec",
+        "exp",
+        "spend_cap",
+        "owner_did",
+        "run_id",
+        "mission_id",
+        "policy_hash_b64u",
+        "payment_account_did",
+        "delegation_expires_at",
+        "tier",
+        "job_id",
+    ]
     wrong: list[Any] = [{}, [], True, None]
     for field in fields:
         for value in wrong:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -70,8 +71,6 @@ class WaitingChains:
 
     async def chain(self, controller_did: str, agent_did: str) -> ChainRecord:
         """See `Chains.chain`."""
-        import asyncio
-
         self.reached.set()
         await asyncio.get_running_loop().run_in_executor(None, self.released.wait, 20)
         raise CONTROL_CHAIN_NOT_FOUND("none")
@@ -103,11 +102,11 @@ def test_kept_answer_ends_with_its_time_and_with_its_key(make_server: MakeServer
 
 def test_answer_of_a_key_that_signs_no_longer_cannot_be_replayed(make_server: MakeServer) -> None:
     clock = ManualClock()
-    served = make_server({"keys.publish_delay_s": 0}, clock=clock)
+    served = make_server(clock=clock)
     headers = key()
     first = served.operator.call("POST", LEGACY, request(), headers=headers).ok()
     made = served.operator.post("/v1/keys/prepare", {"purpose": "token", "reason": "test"}).ok(201)
-    clock.move(2)
+    clock.move(601)
     assert served.operator.post(f"/v1/keys/{made['kid']}/activate", {"reason": "test"}).status == 200
     assert served.operator.call("POST", LEGACY, request(), headers=headers).refusal == (409, "IDEMPOTENCY_REPLAY_UNAVAILABLE")
     assert introspect(served, first["token"]).ok()["active"] is True

@@ -36,7 +36,8 @@ def test_revoked_token_shows_the_same_and_when(dev: Served) -> None:
     done = revoke(dev, token=issued["token"]).ok()
     body = introspect(dev, issued["token"]).ok()
     assert body == {
-        "active": False, "revoked": True, "token_hash": issued["token_hash"], **issued["claims"], "kid": issued["kid"], "kid_source": "header",
+        "active": False, "revoked": True, "token_hash": issued["token_hash"], **issued["claims"], "kid": issued["kid"],
+        "kid_source": "header",
         "revoked_at": done["revoked_at"], "revoked_at_iso": done["revoked_at_iso"], "revoked_by_kind": "token",
     }  # fmt: skip
 
@@ -64,13 +65,16 @@ def malformed(dev: Served) -> list[str]:
     good = token(dev)
     header, payload, signature = parts(good)
     kid = dev.signer[0]
-    headers = [{"alg": "EdDSA", "typ": "jwt", "kid": kid}, {"alg": "EdDSA", "kid": kid}, {"alg": "EdDSA", "typ": "JWT", "kid": kid, "crit": []},
+    headers = [{"alg": "EdDSA", "typ": "jwt", "kid": kid}, {"alg": "EdDSA", "kid": kid}, {"alg": "EdDSA", "typ": "JWT", "kid": kid,
+    "crit": []},
                {"alg": "EdDSA", "typ": "JWT", "kid": "a b"}, {"alg": "EdDSA", "typ": "JWT", "kid": "x" * 65}, ["alg"]]  # fmt: skip
     doubled = b64u.encode(b'{"alg":"EdDSA","alg":"EdDSA","typ":"JWT"}')
     payloads = [b"[]", b"{", b'{"a":1,"a":1}', b'{"a":' + b"[" * 13 + b"]" * 13 + b"}", b'{"iat":' + b"1" * 21 + b"}", b"\xff{}"]
     return [
-        "x", "a.b", "a.b.c.d", good + " ", " " + good, good + "\n", good + "=", good.replace("-", "+").replace("_", "/") + "+", f"{header}=.{payload}.{signature}",
-        f"{header}..{signature}", f"{header}.{payload}.", f"{header}.{payload}.{signature[:-1]}", f"{header}.{payload}.{signature}AA", "\u00e9." + good,
+        "x", "a.b", "a.b.c.d", good + " ", " " + good, good + "\n", good + "=", good.replace("-", "+").replace("_", "/") + "+",
+        f"{header}=.{payload}.{signature}",
+        f"{header}..{signature}", f"{header}.{payload}.", f"{header}.{payload}.{signature[:-1]}", f"{header}.{payload}.{signature}AA",
+        "\u00e9." + good,
         *(f"{b(one)}.{payload}.{signature}" for one in headers), f"{doubled}.{payload}.{signature}", "a" * 8193 + ".b.c",
         *(dev.sign(one) for one in payloads),
     ]  # fmt: skip
@@ -113,13 +117,19 @@ def test_token_without_kid_is_refused_unless_the_setting_says_so(dev: Served, ma
 
 
 CLAIM_FAULTS: list[tuple[dict[str, Any], str]] = [
-    ({"token_version": "2"}, "TOKEN_UNKNOWN_VERSION"), ({"token_version": 1}, "TOKEN_UNKNOWN_VERSION"), ({"token_version": ABSENT}, "TOKEN_INVALID_CLAIMS"),
+    ({"token_version": "2"}, "TOKEN_UNKNOWN_VERSION"), ({"token_version": 1}, "TOKEN_UNKNOWN_VERSION"), ({"token_version": ABSENT},
+    "TOKEN_INVALID_CLAIMS"),
     ({"sub": ABSENT}, "TOKEN_INVALID_CLAIMS"), ({"sub": "x"}, "TOKEN_INVALID_CLAIMS"), ({"aud": []}, "TOKEN_INVALID_CLAIMS"),
-    ({"aud": ["a", "a"]}, "TOKEN_INVALID_CLAIMS"), ({"scope": []}, "TOKEN_INVALID_CLAIMS"), ({"scope": "proxy:call"}, "TOKEN_INVALID_CLAIMS"),
-    ({"iss": "https://other.example"}, "TOKEN_INVALID_CLAIMS"), ({"surprise": 1}, "TOKEN_INVALID_CLAIMS"), ({"iat": "1"}, "TOKEN_INVALID_CLAIMS"),
-    ({"exp": ABSENT}, "TOKEN_INVALID_CLAIMS"), ({"iat": 5, "exp": 5}, "TOKEN_INVALID_CLAIMS"), ({"iat": 5, "exp": 86406}, "TOKEN_INVALID_CLAIMS"),
-    ({"token_lane": "gold"}, "TOKEN_INVALID_CLAIMS"), ({"token_lane": "canonical"}, "TOKEN_INVALID_CLAIMS"), ({"jti": "7"}, "TOKEN_INVALID_CLAIMS"),
-    ({"owner_did": "x"}, "TOKEN_INVALID_CLAIMS"), ({"spend_cap": -1}, "TOKEN_INVALID_CLAIMS"), ({"delegation_id": "d"}, "TOKEN_INVALID_CLAIMS"),
+    ({"aud": ["a", "a"]}, "TOKEN_INVALID_CLAIMS"), ({"scope": []}, "TOKEN_INVALID_CLAIMS"), ({"scope": "proxy:call"},
+    "TOKEN_INVALID_CLAIMS"),
+    ({"iss": "https://other.example"}, "TOKEN_INVALID_CLAIMS"), ({"surprise": 1}, "TOKEN_INVALID_CLAIMS"), ({"iat": "1"},
+    "TOKEN_INVALID_CLAIMS"),
+    ({"exp": ABSENT}, "TOKEN_INVALID_CLAIMS"), ({"iat": 5, "exp": 5}, "TOKEN_INVALID_CLAIMS"), ({"iat": 5, "exp": 86406},
+    "TOKEN_INVALID_CLAIMS"),
+    ({"token_lane": "gold"}, "TOKEN_INVALID_CLAIMS"), ({"token_lane": "canonical"}, "TOKEN_INVALID_CLAIMS"), ({"jti": "7"},
+    "TOKEN_INVALID_CLAIMS"),
+    ({"owner_did": "x"}, "TOKEN_INVALID_CLAIMS"), ({"spend_cap": -1}, "TOKEN_INVALID_CLAIMS"), ({"delegation_id": "d"},
+    "TOKEN_INVALID_CLAIMS"),
     ({"token_scope_hash_b64u": ABSENT}, "TOKEN_SCOPE_HASH_REQUIRED"), ({"token_scope_hash_b64u": "A" * 43}, "TOKEN_SCOPE_HASH_MISMATCH"),
 ]  # fmt: skip
 
@@ -153,7 +163,8 @@ def test_fault_11_junk_is_not_told_that_it_expired_and_no_claim_passes_unjudged(
     [
         ({"exp": 100}, 159, None), ({"exp": 100}, 160, "TOKEN_EXPIRED"), ({"iat": 60, "exp": 200}, 0, None),
         ({"iat": 61, "exp": 200}, 0, "TOKEN_NOT_YET_VALID"), ({"exp": 3000, "delegation_expires_at": 100}, 159, None),
-        ({"exp": 3000, "delegation_expires_at": 100}, 160, "TOKEN_DELEGATION_EXPIRED"), ({"exp": 100, "delegation_expires_at": 100}, 160, "TOKEN_EXPIRED"),
+        ({"exp": 3000, "delegation_expires_at": 100}, 160, "TOKEN_DELEGATION_EXPIRED"), ({"exp": 100, "delegation_expires_at": 100}, 160,
+        "TOKEN_EXPIRED"),
     ],
 )  # fmt: skip
 def test_times_hold_to_the_second_with_a_minute_of_skew(
@@ -180,7 +191,7 @@ def test_expiry_beats_revocation(make_server: MakeServer) -> None:
 
 
 def test_kid_past_its_cut_off_is_refused_without_skew(make_server: MakeServer) -> None:
-    served = make_server({"keys.publish_delay_s": 0}, clock=ManualClock())
+    served = make_server(clock=ManualClock())
     kid, _ = served.signer
     text = token(served)
     assert served.operator.post(f"/v1/keys/{kid}/revoke", {"reason": "leak"}).status == 200

@@ -87,9 +87,11 @@ UPSTREAM: list[tuple[str, Script, tuple[int, str], Any]] = [
      {"upstream_status": 500, "upstream_error": "X", "upstream_message": "y"}),
     ("not JSON", lambda plane, chain: plane.script(chain, 200, b"<html>"), (502, "CONTROL_CHAIN_LOOKUP_FAILED"), {"upstream_status": 200}),
     ("redirects", lambda plane, chain: plane.script(chain, 302, b""), (502, "CONTROL_CHAIN_LOOKUP_FAILED"), {"upstream_status": 302}),
-    ("huge", lambda plane, chain: plane.script(chain, 200, b" " * 5_000_000), (502, "CONTROL_CHAIN_LOOKUP_FAILED"), {"upstream_status": 200}),
+    ("huge", lambda plane, chain: plane.script(chain, 200, b" " * 5_000_000), (502, "CONTROL_CHAIN_LOOKUP_FAILED"),
+    {"upstream_status": 200}),
     ("a list", lambda plane, chain: plane.script(chain, 200, b"[]"), (502, "CONTROL_CHAIN_LOOKUP_FAILED"), {"upstream_status": 200}),
-    ("not ok JSON error", lambda plane, chain: plane.script(chain, 503, json.dumps({"error": 5}).encode()), (502, "CONTROL_CHAIN_LOOKUP_FAILED"),
+    ("not ok JSON error", lambda plane, chain: plane.script(chain, 503, json.dumps({"error": 5}).encode()), (502,
+    "CONTROL_CHAIN_LOOKUP_FAILED"),
      {"upstream_status": 503}),
 ]  # fmt: skip
 

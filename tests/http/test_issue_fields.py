@@ -12,7 +12,8 @@ from tests.http.tokens import ABSENT, PIN, canonical, legacy, unique
 
 DID_512 = "did:web:" + "a" * 504
 
-BAD_SUBJECT = [(" ", "INVALID_REQUEST"), ("", "INVALID_REQUEST"), ("agent", "SUB_INVALID"), (":x", "SUB_INVALID"), ("did:key:", "SUB_INVALID"),
+BAD_SUBJECT = [(" ", "INVALID_REQUEST"), ("", "INVALID_REQUEST"), ("agent", "SUB_INVALID"), (":x", "SUB_INVALID"), ("did:key:",
+"SUB_INVALID"),
                ("did:KEY:z1", "SUB_INVALID"), ("sa:ü", "SUB_INVALID"), ("sa:\u0001", "SUB_INVALID"), ("sa:" + "x" * 510, "SUB_INVALID"),
                (ABSENT, "INVALID_REQUEST"), (7, "INVALID_REQUEST"), (None, "INVALID_REQUEST"), (["sa:x"], "INVALID_REQUEST")]  # fmt: skip
 GOOD_SUBJECT = ["sa:sa_1", "oidc:https://idp.example|7", "email:ana@example.org", "did:web:a.example:agents:7", "sa:" + "x" * 509]
@@ -51,10 +52,12 @@ def test_audience_is_trimmed_and_duplicates_collapse(dev: Served, value: Any, ke
     assert legacy(dev, aud=value).ok()["claims"]["aud"] == kept
 
 
-BAD_SCOPE = [("proxy:call", "INVALID_REQUEST"), ([], "INVALID_REQUEST"), (["proxy:call", " \t"], "INVALID_REQUEST"), ([7], "INVALID_REQUEST"),
+BAD_SCOPE = [("proxy:call", "INVALID_REQUEST"), ([], "INVALID_REQUEST"), (["proxy:call", " \t"], "INVALID_REQUEST"), ([7],
+"INVALID_REQUEST"),
              (ABSENT, "INVALID_REQUEST"), (["proxy:a"] * 65, "SCOPE_TOO_LARGE"), (["proxy:" + "x" * 123], "SCOPE_ITEM_TOO_LONG"),
              (["proxy:a b"], "SCOPE_INVALID"), (['proxy:"a"'], "SCOPE_INVALID"), (["proxy:a\\b"], "SCOPE_INVALID"),
-             (["proxy:\u00e9"], "SCOPE_INVALID"), (["proxy:*:x"], "SCOPE_INVALID"), (["proxy:c*"], "SCOPE_INVALID"), (["**"], "SCOPE_INVALID"),
+             (["proxy:\u00e9"], "SCOPE_INVALID"), (["proxy:*:x"], "SCOPE_INVALID"), (["proxy:c*"], "SCOPE_INVALID"), (["**"],
+             "SCOPE_INVALID"),
              ([":*"], "SCOPE_INVALID"), (["proxy:*"], "SCOPE_WILDCARD_NOT_ALLOWED"), (["*"], "SCOPE_WILDCARD_NOT_ALLOWED"),
              (["foo:bar"], "SCOPE_NOT_ALLOWED"), (["prox"], "SCOPE_NOT_ALLOWED")]  # fmt: skip
 
@@ -77,7 +80,8 @@ def test_scope_limits_are_inclusive_and_duplicates_collapse_onto_the_first(dev: 
 @pytest.mark.parametrize(
     ("field", "value", "code"),
     [
-        ("tier", "nosuch", "TIER_UNKNOWN"), ("tier", "", "TIER_UNKNOWN"), ("tier", "x" * 65, "TIER_UNKNOWN"), ("tier", 7, "INVALID_REQUEST"),
+        ("tier", "nosuch", "TIER_UNKNOWN"), ("tier", "", "TIER_UNKNOWN"), ("tier", "x" * 65, "TIER_UNKNOWN"), ("tier", 7,
+        "INVALID_REQUEST"),
         ("owner_did", "x", "OWNER_DID_INVALID"), ("controller_did", "did:x", "CONTROLLER_DID_INVALID"),
         ("agent_did", "did:web:a#key", "AGENT_DID_INVALID"), ("agent_did", DID_512 + "a", "AGENT_DID_INVALID"),
         ("owner_did", None, "INVALID_REQUEST"), ("owner_did", ["did:key:z1"], "INVALID_REQUEST"),
@@ -88,20 +92,24 @@ def test_scope_limits_are_inclusive_and_duplicates_collapse_onto_the_first(dev: 
         ("control_plane_policy_hash_b64u", "A" * 42 + "=", "CONTROL_POLICY_HASH_INVALID"),
         ("control_plane_policy_hash_b64u", 5, "INVALID_REQUEST"),
         ("payment_account_did", "acct_1", "PAYMENT_ACCOUNT_CLAIM_INVALID"), ("payment_account_did", 5, "INVALID_REQUEST"),
-        ("spend_cap", -0.01, "SPEND_CAP_INVALID"), ("spend_cap", 100_000_000.01, "SPEND_CAP_INVALID"), ("spend_cap", 1e-7, "SPEND_CAP_INVALID"),
+        ("spend_cap", -0.01, "SPEND_CAP_INVALID"), ("spend_cap", 100_000_000.01, "SPEND_CAP_INVALID"), ("spend_cap", 1e-7,
+        "SPEND_CAP_INVALID"),
         ("spend_cap", 0.1 + 0.2, "SPEND_CAP_INVALID"), ("spend_cap", "1", "INVALID_REQUEST"), ("spend_cap", True, "INVALID_REQUEST"),
         ("delegation_id", "", "INVALID_REQUEST"), ("delegation_id", "x" * 129, "INVALID_REQUEST"),
         ("delegator_did", "me", "DELEGATOR_DID_INVALID"), ("delegate_did", "you", "DELEGATE_DID_INVALID"),
         ("delegation_policy_hash_b64u", "A", "DELEGATION_POLICY_HASH_INVALID"),
-        ("delegation_spend_cap_minor", "1.5", "DELEGATION_SPEND_CAP_INVALID"), ("delegation_spend_cap_minor", "-1", "DELEGATION_SPEND_CAP_INVALID"),
+        ("delegation_spend_cap_minor", "1.5", "DELEGATION_SPEND_CAP_INVALID"), ("delegation_spend_cap_minor", "-1",
+        "DELEGATION_SPEND_CAP_INVALID"),
         ("delegation_spend_cap_minor", "1" * 19, "DELEGATION_SPEND_CAP_INVALID"), ("delegation_spend_cap_minor", 150, "INVALID_REQUEST"),
         ("delegation_spend_cap_minor", "\uff11", "DELEGATION_SPEND_CAP_INVALID"),
-        ("delegation_spend_cap_minor", " ", "DELEGATION_SPEND_CAP_INVALID"), ("delegation_policy_hash_b64u", " ", "DELEGATION_POLICY_HASH_INVALID"),
+        ("delegation_spend_cap_minor", " ", "DELEGATION_SPEND_CAP_INVALID"), ("delegation_policy_hash_b64u", " ",
+        "DELEGATION_POLICY_HASH_INVALID"),
         ("delegation_expires_at", -1, "DELEGATION_EXPIRED"), ("delegation_expires_at", "soon", "INVALID_REQUEST"),
         ("owner_ref", "", "INVALID_REQUEST"), ("owner_ref", "x" * 257, "INVALID_REQUEST"), ("mission_id", "x" * 257, "INVALID_REQUEST"),
         ("mission_id", "a\u0007", "INVALID_REQUEST"), ("mission_id", "a\u0000", "INVALID_REQUEST"), ("run_id", "", "INVALID_REQUEST"),
         ("run_id", "x" * 129, "INVALID_REQUEST"), ("run_id", "r\u00e9", "INVALID_REQUEST"), ("job_id", "x" * 129, "INVALID_REQUEST"),
-        ("job_id", 4, "INVALID_REQUEST"), ("may_act", {"sub": []}, "INVALID_REQUEST"), ("may_act", {"sub": ["sa:x"] * 9}, "INVALID_REQUEST"),
+        ("job_id", 4, "INVALID_REQUEST"), ("may_act", {"sub": []}, "INVALID_REQUEST"), ("may_act", {"sub": ["sa:x"] * 9},
+        "INVALID_REQUEST"),
         ("may_act", {"sub": ["sa:x"], "x": 1}, "INVALID_REQUEST"), ("may_act", ["sa:x"], "INVALID_REQUEST"),
         ("evidence_required", [f"a{n}" for n in range(17)], "INVALID_REQUEST"), ("evidence_required", ["Upper"], "INVALID_REQUEST"),
         ("evidence_required", ["x" * 65], "INVALID_REQUEST"), ("evidence_required", ["1a"], "INVALID_REQUEST"),
@@ -119,9 +127,11 @@ def test_optional_field_of_bad_form_is_refused(dev: Served, field: str, value: A
     ("field", "value", "kept"),
     [
         ("owner_did", " did:key:zOwner ", "did:key:zOwner"), ("agent_did", "  ", ABSENT), ("controller_did", DID_512, DID_512),
-        ("policy_hash_b64u", PIN, PIN), ("control_plane_policy_hash_b64u", PIN, PIN), ("payment_account_did", "did:web:pay.example:1", "did:web:pay.example:1"),
+        ("policy_hash_b64u", PIN, PIN), ("control_plane_policy_hash_b64u", PIN, PIN), ("payment_account_did", "did:web:pay.example:1",
+        "did:web:pay.example:1"),
         ("spend_cap", 0, 0), ("spend_cap", 100_000_000, 100_000_000), ("spend_cap", 0.000001, 0.000001), ("spend_cap", 0.1, 0.1),
-        ("owner_ref", "x" * 256, "x" * 256), ("mission_id", "agent:main:dm:42 \u00e9", "agent:main:dm:42 \u00e9"), ("run_id", "x" * 128, "x" * 128),
+        ("owner_ref", "x" * 256, "x" * 256), ("mission_id", "agent:main:dm:42 \u00e9", "agent:main:dm:42 \u00e9"), ("run_id", "x" * 128,
+        "x" * 128),
         ("job_id", "job 1~", "job 1~"), ("may_act", {"sub": [f"sa:{n}" for n in range(8)]}, {"sub": [f"sa:{n}" for n in range(8)]}),
     ],
 )  # fmt: skip

@@ -29,8 +29,10 @@ def test_answer_is_exactly_what_the_contract_says(dev: Served) -> None:
     assert claims["iss"] == ISSUER
     assert (claims["sub"], claims["aud"], claims["scope"]) == ("did:key:zAgent", AUDIENCE, ["proxy:call"])
     assert claims["token_scope_hash_b64u"] == scope_hash(["proxy:call"]) == "cUp29jLmfEilCbCsFIzAnc_Ic-SpvWRNzoX-XpDC6ZY"
-    assert set(body) == {"token", "token_hash", "token_lane", "token_scope_hash_b64u", "policy_version", "policy_tier", "kid", "iat", "exp", "jti",
-                         "owner_did", "mission_id", "run_id", "job_id", "spend_cap", "claims", "legacy_exchange_mode", "migration_notice"}  # fmt: skip
+    assert set(body) == {"token", "token_hash", "token_lane", "token_scope_hash_b64u", "policy_version", "policy_tier", "kid", "iat",
+    "exp", "jti",
+                         "owner_did", "mission_id", "run_id", "job_id", "spend_cap", "claims", "legacy_exchange_mode",
+                         "migration_notice"}  # fmt: skip
     assert body["kid"] == kid
 
 

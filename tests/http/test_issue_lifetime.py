@@ -42,7 +42,8 @@ def test_lifetime_is_floored_and_exp_wins(still: Served, asked: dict[str, Any], 
 @pytest.mark.parametrize(
     ("asked", "code"),
     [
-        ({"ttl_sec": 0}, "INVALID_TTL"), ({"ttl_sec": -1}, "INVALID_TTL"), ({"ttl_sec": -0.5}, "INVALID_TTL"), ({"ttl_sec": 0.99}, "TTL_EXPIRED"),
+        ({"ttl_sec": 0}, "INVALID_TTL"), ({"ttl_sec": -1}, "INVALID_TTL"), ({"ttl_sec": -0.5}, "INVALID_TTL"), ({"ttl_sec": 0.99},
+        "TTL_EXPIRED"),
         ({"ttl_sec": 3601}, "TTL_TOO_LONG"), ({"ttl_sec": 10**15}, "TTL_TOO_LONG"), ({"ttl_sec": 10**17}, "TTL_TOO_LONG"),
         ({"ttl_sec": "600"}, "INVALID_REQUEST"), ({"ttl_sec": True}, "INVALID_REQUEST"), ({"ttl_sec": [1]}, "INVALID_REQUEST"),
         ({"exp": 0}, "INVALID_EXP"), ({"exp": -5}, "INVALID_EXP"), ({"exp": 1}, "TTL_EXPIRED"), ({"exp": NOW}, "TTL_EXPIRED"),

@@ -15,13 +15,16 @@ from tests.http.tokens import CANONICAL, LEGACY, PIN, request, revoke, unique
 
 # (3) of §2.2: fields in table order; each fault alone gives its code.
 FIELD_FAULTS: list[tuple[dict[str, Any], str]] = [
-    ({"tier": ""}, "TIER_UNKNOWN"), ({"sub": "x"}, "SUB_INVALID"), ({"aud": []}, "INVALID_REQUEST"), ({"scope": ["a"] * 65}, "SCOPE_TOO_LARGE"),
+    ({"tier": ""}, "TIER_UNKNOWN"), ({"sub": "x"}, "SUB_INVALID"), ({"aud": []}, "INVALID_REQUEST"), ({"scope": ["a"] * 65},
+    "SCOPE_TOO_LARGE"),
     ({"ttl_sec": 0}, "INVALID_TTL"), ({"exp": 0}, "INVALID_EXP"), ({"owner_did": "x"}, "OWNER_DID_INVALID"),
-    ({"controller_did": "x"}, "CONTROLLER_DID_INVALID"), ({"agent_did": "x"}, "AGENT_DID_INVALID"), ({"token_lane": "x"}, "TOKEN_LANE_INVALID"),
+    ({"controller_did": "x"}, "CONTROLLER_DID_INVALID"), ({"agent_did": "x"}, "AGENT_DID_INVALID"), ({"token_lane": "x"},
+    "TOKEN_LANE_INVALID"),
     ({"policy_hash_b64u": "x"}, "POLICY_HASH_INVALID"), ({"control_plane_policy_hash_b64u": "x"}, "CONTROL_POLICY_HASH_INVALID"),
     ({"payment_account_did": "x"}, "PAYMENT_ACCOUNT_CLAIM_INVALID"), ({"spend_cap": -1}, "SPEND_CAP_INVALID"),
     ({"delegator_did": "x"}, "DELEGATOR_DID_INVALID"), ({"delegate_did": "x"}, "DELEGATE_DID_INVALID"),
-    ({"delegation_policy_hash_b64u": "x"}, "DELEGATION_POLICY_HASH_INVALID"), ({"delegation_spend_cap_minor": "x"}, "DELEGATION_SPEND_CAP_INVALID"),
+    ({"delegation_policy_hash_b64u": "x"}, "DELEGATION_POLICY_HASH_INVALID"), ({"delegation_spend_cap_minor": "x"},
+    "DELEGATION_SPEND_CAP_INVALID"),
     ({"delegation_expires_at": -1}, "DELEGATION_EXPIRED"), ({"owner_ref": ""}, "INVALID_REQUEST"),
 ]  # fmt: skip
 NEIGHBOURS = list(itertools.pairwise(FIELD_FAULTS))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from clawscope.main.introductions import BrokenPolicy
+from clawscope.infra.config.loading import ConfigProblems
 from tests.http.serving import MakeServer, Served
 from tests.http.tiers import ISSUER_TOKEN, TIERS
 from tests.http.tokens import LEGACY, PIN, legacy, request
@@ -16,20 +16,26 @@ from tests.http.tokens import LEGACY, PIN, legacy, request
 CASES: list[tuple[str, dict[str, Any], str | None]] = [
     ("default", {}, None), ("default", {"scope": ["control:audit:read"]}, "LEGACY_SENSITIVE_SCOPE_FORBIDDEN"),
     ("default", {"scope": ["foo:bar"]}, "SCOPE_NOT_ALLOWED"), ("default", {"scope": ["proxy:*"]}, "SCOPE_WILDCARD_NOT_ALLOWED"),
-    ("wild", {"scope": ["proxy:*"]}, None), ("wild", {"scope": ["*"]}, "SCOPE_NOT_ALLOWED"), ("wild", {"scope": ["foo:*"]}, "SCOPE_NOT_ALLOWED"),
-    ("exact", {}, None), ("exact", {"scope": ["clawproxy:call"]}, "SCOPE_NOT_ALLOWED"), ("exact", {"scope": ["proxy:call:x"]}, "SCOPE_NOT_ALLOWED"),
+    ("wild", {"scope": ["proxy:*"]}, None), ("wild", {"scope": ["*"]}, "SCOPE_NOT_ALLOWED"), ("wild", {"scope": ["foo:*"]},
+    "SCOPE_NOT_ALLOWED"),
+    ("exact", {}, None), ("exact", {"scope": ["clawproxy:call"]}, "SCOPE_NOT_ALLOWED"), ("exact", {"scope": ["proxy:call:x"]},
+    "SCOPE_NOT_ALLOWED"),
     ("empty", {}, "SCOPE_NOT_ALLOWED"),
     ("short", {"ttl_sec": 60}, None), ("short", {"ttl_sec": 61}, "TTL_TOO_LONG"),
-    ("audiences", {"aud": ["https://a.example", "https://b.example"]}, None), ("audiences", {"aud": "https://c.example"}, "AUDIENCE_NOT_ALLOWED"),
+    ("audiences", {"aud": ["https://a.example", "https://b.example"]}, None), ("audiences", {"aud": "https://c.example"},
+    "AUDIENCE_NOT_ALLOWED"),
     ("audiences", {"aud": ["https://a.example", "https://a.example/"]}, "AUDIENCE_NOT_ALLOWED"),
     ("thrifty", {"spend_cap": 1.5}, None), ("thrifty", {}, None), ("thrifty", {"spend_cap": 1.500001}, "SPEND_CAP_TOO_HIGH"),
     ("run", {"run_id": "r"}, None), ("run", {"job_id": "j"}, "BINDING_REQUIRED"), ("job", {"job_id": "j"}, None),
-    ("job", {"run_id": "r"}, "BINDING_REQUIRED"), ("any", {"job_id": "j"}, None), ("any", {"run_id": "r"}, None), ("any", {}, "BINDING_REQUIRED"),
-    ("pinned", {"policy_hash_b64u": PIN}, None), ("pinned", {}, "POLICY_PIN_REQUIRED"), ("default", {"policy_hash_b64u": "B" * 42 + "A"}, "POLICY_UNKNOWN"),
+    ("job", {"run_id": "r"}, "BINDING_REQUIRED"), ("any", {"job_id": "j"}, None), ("any", {"run_id": "r"}, None), ("any", {},
+    "BINDING_REQUIRED"),
+    ("pinned", {"policy_hash_b64u": PIN}, None), ("pinned", {}, "POLICY_PIN_REQUIRED"), ("default", {"policy_hash_b64u": "B" * 42 + "A"},
+    "POLICY_UNKNOWN"),
     ("proven", {}, None), ("proven", {"scope": ["proxy:pay:x"]}, "EVIDENCE_REQUIRED"),
     ("proven", {"scope": ["proxy:pay:x"], "evidence_required": ["ticket"]}, "EVIDENCE_REQUIRED"),
     ("proven", {"scope": ["proxy:pay:x"], "evidence_required": ["ticket", "gateway_receipt"]}, None),
-    ("watched", {}, None), ("watched", {"scope": ["proxy:pay:now"]}, "APPROVAL_REQUIRED"), ("watched", {"scope": ["proxy:*"]}, "APPROVAL_REQUIRED"),
+    ("watched", {}, None), ("watched", {"scope": ["proxy:pay:now"]}, "APPROVAL_REQUIRED"), ("watched", {"scope": ["proxy:*"]},
+    "APPROVAL_REQUIRED"),
     ("watched", {"scope": ["clawproxy:call:openai"]}, "APPROVAL_REQUIRED"), ("watched", {"scope": ["clawproxy:*"]}, "APPROVAL_REQUIRED"),
     ("watched", {"scope": ["clawproxy:call:anthropic"]}, None), ("watched", {"scope": ["proxy:pay"]}, None),
 ]  # fmt: skip
@@ -90,7 +96,7 @@ BROKEN = ["", "[]", '{"version":"1"}', '{"version":"1","tiers":{}}', '{"version"
 def test_broken_policy_stops_the_start(make_server: MakeServer, tmp_path: Path, text: str) -> None:
     path = tmp_path / "tiers.json"
     path.write_text(text)
-    with pytest.raises(BrokenPolicy):
+    with pytest.raises(ConfigProblems):
         make_server({"policy_file": str(path)})
 
 

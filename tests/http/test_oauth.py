@@ -32,7 +32,12 @@ def secret(api_tokens: MemoryApiTokens) -> str:
 
 def grant(served: Served, secret: str, **members: Any) -> Answer:
     """Client credentials with Basic."""
-    return form(served.anyone, "/oauth2/token", basic("atk", secret), **({"grant_type": "client_credentials", "scope": "proxy:call", "audience": AUDIENCE} | members))
+    return form(
+        served.anyone,
+        "/oauth2/token",
+        basic("atk", secret),
+        **({"grant_type": "client_credentials", "scope": "proxy:call", "audience": AUDIENCE} | members),
+    )
 
 
 def test_client_credentials_give_a_legacy_token_of_the_client(tiered: Served, secret: str) -> None:
@@ -56,10 +61,13 @@ def test_client_credentials_with_a_chain_give_a_canonical_token(tiered: Served, 
     ("members", "error", "code"),
     [
         ({"scope": "proxy:stop"}, "invalid_scope", "ISSUER_SCOPE_EXCEEDED"), ({"scope": "foo:bar"}, "invalid_scope", "SCOPE_NOT_ALLOWED"),
-        ({"scope": "a*b"}, "invalid_scope", "SCOPE_INVALID"), ({"scope": ""}, "invalid_request", "INVALID_REQUEST"), ({"audience": ""}, "invalid_request", "INVALID_REQUEST"),
+        ({"scope": "a*b"}, "invalid_scope", "SCOPE_INVALID"), ({"scope": ""}, "invalid_request", "INVALID_REQUEST"), ({"audience": ""},
+        "invalid_request", "INVALID_REQUEST"),
         ({"expires_in": "9999"}, "invalid_request", "TTL_TOO_LONG"), ({"spend_cap": "x"}, "invalid_request", "SPEND_CAP_INVALID"),
-        ({"owner_did": "x", "agent_did": "did:key:z1"}, "invalid_request", "OWNER_DID_INVALID"), ({"agent_did": "did:key:z1"}, "invalid_grant", "CANONICAL_CHAIN_REQUIRED"),
-        ({"grant_type": "authorization_code"}, "unsupported_grant_type", "UNSUPPORTED_GRANT_TYPE"), ({"more": "1"}, "invalid_request", "INVALID_REQUEST"),
+        ({"owner_did": "x", "agent_did": "did:key:z1"}, "invalid_request", "OWNER_DID_INVALID"), ({"agent_did": "did:key:z1"},
+        "invalid_grant", "CANONICAL_CHAIN_REQUIRED"),
+        ({"grant_type": "authorization_code"}, "unsupported_grant_type", "UNSUPPORTED_GRANT_TYPE"), ({"more": "1"}, "invalid_request",
+        "INVALID_REQUEST"),
     ],
 )  # fmt: skip
 def test_client_credentials_refused(tiered: Served, secret: str, members: dict[str, Any], error: str, code: str) -> None:
@@ -85,8 +93,10 @@ def test_clients_authenticate_in_three_ways_and_no_other(dev: Served, path: str)
     assert form(dev.operator, path, token=text).status == 200
     assert form(dev.anyone, path, basic("dev", OPERATOR_KEY), token=text).status == 200
     assert form(dev.anyone, path, token=text, client_id="dev", client_secret=OPERATOR_KEY).status == 200
-    wrong = [({}, {}), (basic("dev", "op_wrong"), {}), (basic("ana", OPERATOR_KEY), {}), ({"Authorization": "Basic !!"}, {}), ({"Authorization": OPERATOR_KEY}, {}),
-             ({}, {"client_id": "dev", "client_secret": "x"}), ({}, {"client_id": "dev"}), (basic("dev", OPERATOR_KEY), {"client_secret": OPERATOR_KEY})]  # fmt: skip
+    wrong = [({}, {}), (basic("dev", "op_wrong"), {}), (basic("ana", OPERATOR_KEY), {}), ({"Authorization": "Basic !!"}, {}),
+    ({"Authorization": OPERATOR_KEY}, {}),
+             ({}, {"client_id": "dev", "client_secret": "x"}), ({}, {"client_id": "dev"}), (basic("dev", OPERATOR_KEY),
+             {"client_secret": OPERATOR_KEY})]  # fmt: skip
     for headers, members in wrong:
         answer = form(dev.anyone, path, headers, token=text, **members)
         assert answer.oauth == (401, "invalid_client", "UNAUTHORIZED"), (headers, members)
@@ -159,7 +169,9 @@ def test_missing_token_and_wrong_media_type_are_invalid_requests(dev: Served) ->
         assert form(dev.operator, path, token="").oauth[1] == "invalid_request"
         assert dev.operator.post(path, {"token": "x"}).oauth == (400, "invalid_request", "INVALID_REQUEST")
         assert dev.operator.call("POST", path, form=[("token", "x"), ("token", "y")]).oauth == (400, "invalid_request", "INVALID_REQUEST")
-        assert dev.operator.call("GET", path).status == 405
+        other = dev.operator.call("GET", path)
+        assert other.oauth == (405, "invalid_request", "METHOD_NOT_ALLOWED")
+        assert other.headers["allow"] == "POST"
 
 
 def test_metadata_names_the_issuer_byte_for_byte(dev: Served) -> None:

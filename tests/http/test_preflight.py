@@ -31,13 +31,28 @@ def ask(served: Served, **changes: Any) -> Answer:
 
 def test_pass_shows_what_would_be_granted(tiered: Served) -> None:
     body = ask(tiered, evidence_required=["ticket"]).ok()
-    assert (body["preflight_version"], body["decision"], body["allowed"], body["reason_code"], body["denials"]) == ("1", "preflight_pass", True, "ALLOWED", [])
+    assert (body["preflight_version"], body["decision"], body["allowed"], body["reason_code"], body["denials"]) == (
+        "1",
+        "preflight_pass",
+        True,
+        "ALLOWED",
+        [],
+    )
     assert body["would_grant"] == {
         "scope": ["proxy:call"], "token_scope_hash_b64u": "cUp29jLmfEilCbCsFIzAnc_Ic-SpvWRNzoX-XpDC6ZY", "max_ttl_sec": 3600,
         "evidence_required": ["ticket"],
     }  # fmt: skip
     assert (body["policy"]["policy_version"], body["policy"]["policy_tier"]) == ("7", "default")
-    assert set(body) == {"preflight_version", "decision", "allowed", "reason_code", "denials", "request_digest_b64u", "would_grant", "policy"}
+    assert set(body) == {
+        "preflight_version",
+        "decision",
+        "allowed",
+        "reason_code",
+        "denials",
+        "request_digest_b64u",
+        "would_grant",
+        "policy",
+    }
 
 
 def test_denial_is_shown_whole(tiered: Served) -> None:
@@ -49,13 +64,16 @@ def test_denial_is_shown_whole(tiered: Served) -> None:
 
 
 DENIALS: list[tuple[dict[str, Any], str, str]] = [
-    ({"scope": ["foo:bar"]}, "DENIED_SCOPE", "SCOPE_NOT_ALLOWED"), ({"scope": ["proxy:*"]}, "DENIED_WILDCARD", "SCOPE_WILDCARD_NOT_ALLOWED"),
+    ({"scope": ["foo:bar"]}, "DENIED_SCOPE", "SCOPE_NOT_ALLOWED"), ({"scope": ["proxy:*"]}, "DENIED_WILDCARD",
+    "SCOPE_WILDCARD_NOT_ALLOWED"),
     ({"ttl_sec": 9999}, "DENIED_TTL", "TTL_TOO_LONG"), ({"tier": "audiences"}, "DENIED_AUDIENCE", "AUDIENCE_NOT_ALLOWED"),
     ({"tier": "nosuch"}, "DENIED_TIER", "TIER_UNKNOWN"), ({"scope": ["control:x"]}, "DENIED_LANE", "LEGACY_SENSITIVE_SCOPE_FORBIDDEN"),
-    ({"tier": "thrifty", "spend_cap": 2}, "DENIED_SPEND_CAP", "SPEND_CAP_TOO_HIGH"), ({"lane": "canonical"}, "DENIED_CHAIN", "CANONICAL_CHAIN_REQUIRED"),
+    ({"tier": "thrifty", "spend_cap": 2}, "DENIED_SPEND_CAP", "SPEND_CAP_TOO_HIGH"), ({"lane": "canonical"}, "DENIED_CHAIN",
+    "CANONICAL_CHAIN_REQUIRED"),
     ({"lane": "canonical", "agent_did": OTHER}, "DENIED_CHAIN", "CANONICAL_AGENT_SUB_MISMATCH"),
     ({"tier": "pinned"}, "DENIED_POLICY", "POLICY_PIN_REQUIRED"), ({"policy_hash_b64u": "B" * 42 + "A"}, "DENIED_POLICY", "POLICY_UNKNOWN"),
-    ({"tier": "run"}, "DENIED_BINDING", "BINDING_REQUIRED"), ({"tier": "proven", "scope": ["proxy:pay"]}, "DENIED_EVIDENCE", "EVIDENCE_REQUIRED"),
+    ({"tier": "run"}, "DENIED_BINDING", "BINDING_REQUIRED"), ({"tier": "proven", "scope": ["proxy:pay"]}, "DENIED_EVIDENCE",
+    "EVIDENCE_REQUIRED"),
 ]  # fmt: skip
 
 
@@ -72,7 +90,8 @@ CHAIN_DENIALS = [
     (setting("chain", "active", value=False), {}, "DENIED_CHAIN", "CONTROL_CHAIN_INACTIVE"),
     (setting("owner_did", value=OTHER), {}, "DENIED_CHAIN", "CONTROL_CHAIN_OWNER_MISMATCH"),
     (setting("chain", "agent_did", value=OTHER), {}, "DENIED_CHAIN", "CONTROL_CHAIN_CONTEXT_MISMATCH"),
-    (setting("chain", "transfer_state", value="transfer_pending"), {"scope": ["control:token:revoke"]}, "DENIED_CHAIN", "CONTROLLER_TRANSFER_FROZEN"),
+    (setting("chain", "transfer_state", value="transfer_pending"), {"scope": ["control:token:revoke"]}, "DENIED_CHAIN",
+    "CONTROLLER_TRANSFER_FROZEN"),
     (setting("controller", "policy", "allowed_sensitive_scopes", value=[]), {"scope": ["control:token:revoke"]}, "DENIED_SENSITIVE",
      "SENSITIVE_SCOPE_NOT_ALLOWED"),
     (setting("status", value="ok"), {"control_plane_policy_hash_b64u": PIN}, "DENIED_POLICY", "CONTROL_POLICY_HASH_MISMATCH"),
@@ -80,7 +99,9 @@ CHAIN_DENIALS = [
 
 
 @pytest.mark.parametrize(("change", "more", "code", "cause"), CHAIN_DENIALS, ids=[case[3] for case in CHAIN_DENIALS])
-def test_faults_of_the_chain_are_denials(dev: Served, control_plane: ControlPlane, change: Any, more: dict[str, Any], code: str, cause: str) -> None:
+def test_faults_of_the_chain_are_denials(
+    dev: Served, control_plane: ControlPlane, change: Any, more: dict[str, Any], code: str, cause: str
+) -> None:
     chain = control_plane.chain(change)
     body = ask(dev, lane="canonical", **(chain.members | more)).ok()
     assert (body["reason_code"], body["denials"][0]["cause"]) == (code, cause)
@@ -118,7 +139,8 @@ def test_all_denials_come_in_the_order_of_issue(tiered: Served) -> None:
     body = ask(tiered, tier="strictest", scope=["foo:*", "foo:bar"], aud="https://c.example", spend_cap=2, ttl_sec=61).ok()
     causes = [denial["cause"] for denial in body["denials"]]
     unique_causes = list(dict.fromkeys(causes))
-    assert unique_causes == ["SCOPE_WILDCARD_NOT_ALLOWED", "SCOPE_NOT_ALLOWED", "AUDIENCE_NOT_ALLOWED", "SPEND_CAP_TOO_HIGH", "BINDING_REQUIRED",
+    assert unique_causes == ["SCOPE_WILDCARD_NOT_ALLOWED", "SCOPE_NOT_ALLOWED", "AUDIENCE_NOT_ALLOWED", "SPEND_CAP_TOO_HIGH",
+    "BINDING_REQUIRED",
                              "POLICY_PIN_REQUIRED", "TTL_TOO_LONG"]  # fmt: skip
     assert body["reason_code"] == "DENIED_WILDCARD"
     assert body["would_grant"]["scope"] == []
@@ -138,7 +160,9 @@ def test_equal_requests_give_equal_bytes(dev: Served, control_plane: ControlPlan
     assert other.json["policy"]["policy_digest_b64u"] == first.json["policy"]["policy_digest_b64u"]
 
 
-def test_policy_digest_moves_with_what_the_decision_stands_on(make_server: MakeServer, control_plane: ControlPlane, policy_text: str, tmp_path: Path) -> None:
+def test_policy_digest_moves_with_what_the_decision_stands_on(
+    make_server: MakeServer, control_plane: ControlPlane, policy_text: str, tmp_path: Path
+) -> None:
     path = tmp_path / "tiers.json"
     path.write_text(policy_text)
     served = make_server({"policy_file": str(path)}, policies=MemoryPolicies(PIN))
@@ -162,9 +186,11 @@ def test_policy_digest_moves_with_what_the_decision_stands_on(make_server: MakeS
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
-        ({"reason": ""}, "INVALID_REQUEST"), ({"reason": " "}, "INVALID_REQUEST"), ({"reason": "x" * 2049}, "INVALID_REQUEST"), ({"exp": 1}, "INVALID_REQUEST"),
+        ({"reason": ""}, "INVALID_REQUEST"), ({"reason": " "}, "INVALID_REQUEST"), ({"reason": "x" * 2049}, "INVALID_REQUEST"),
+        ({"exp": 1}, "INVALID_REQUEST"),
         ({"lane": "gold"}, "INVALID_REQUEST"), ({"evidence_required": "x"}, "INVALID_REQUEST"), ({"scope": []}, "INVALID_REQUEST"),
-        ({"scope": ["a b"]}, "SCOPE_INVALID"), ({"ttl_sec": 0}, "INVALID_TTL"), ({"sub": "x"}, "SUB_INVALID"), ({"surprise": 1}, "INVALID_REQUEST"),
+        ({"scope": ["a b"]}, "SCOPE_INVALID"), ({"ttl_sec": 0}, "INVALID_TTL"), ({"sub": "x"}, "SUB_INVALID"), ({"surprise": 1},
+        "INVALID_REQUEST"),
         ({"spend_cap": -1}, "SPEND_CAP_INVALID"), ({"delegation_id": "d"}, "DELEGATION_CANONICAL_REQUIRED"),
     ],
 )  # fmt: skip
@@ -190,7 +216,8 @@ def test_callers_are_issuers_or_live_tokens(tiered: Served, control_plane: Contr
 
 def test_pass_means_that_an_issue_succeeds(tiered: Served, control_plane: ControlPlane) -> None:
     chain = control_plane.chain()
-    variants = [{"scope": ["control:token:revoke"]}, {"scope": ["proxy:a"]}, {"scope": ["foo:a"]}, {"ttl_sec": 4000}, {"tier": "run"}, {"tier": "run", "run_id": "r"},
+    variants = [{"scope": ["control:token:revoke"]}, {"scope": ["proxy:a"]}, {"scope": ["foo:a"]}, {"ttl_sec": 4000}, {"tier": "run"},
+    {"tier": "run", "run_id": "r"},
                 {"tier": "wild", "scope": ["control:*"]}, {"tier": "watched", "scope": ["proxy:pay:now"]}]  # fmt: skip
     for changes in variants:
         passed = ask(tiered, lane="canonical", **(chain.members | changes)).ok()["allowed"]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from clawscope.kernel.clock import ManualClock
+from clawscope.kernel.secret import Secret
 from tests.fakes.control_plane import ControlPlane
 from tests.http.client import Answer, Client
 from tests.http.serving import ISSUER, OPERATOR_KEY, MakeServer, Served
@@ -49,7 +50,10 @@ def test_own_header_wins_and_two_that_differ_are_refused(strict: Served, control
     both = strict.anyone.with_headers(X_CST=good, X_Scoped_Token=good, Authorization="Bearer a.b.c")
     assert both.get(AUDIT).status == 200
     assert unauthorized(strict.anyone.with_headers(X_CST=good, X_Scoped_Token=other).get(AUDIT)) == (401, "TOKEN_MALFORMED")
-    assert unauthorized(strict.anyone.with_headers(X_Scoped_Token="x", Authorization=f"Bearer {good}").get(AUDIT)) == (401, "TOKEN_MALFORMED")
+    assert unauthorized(strict.anyone.with_headers(X_Scoped_Token="x", Authorization=f"Bearer {good}").get(AUDIT)) == (
+        401,
+        "TOKEN_MALFORMED",
+    )
 
 
 @pytest.mark.parametrize("value", [OPERATOR_KEY, f"Bearer {OPERATOR_KEY}", "Bearer", "Bearer a.b", "Bearer a.b.c.d", "Token a.b.c", "a.b.c",
@@ -139,7 +143,8 @@ def test_either_mode_takes_both(dev: Served, control_plane: ControlPlane) -> Non
     assert unauthorized(dev.anyone.get(AUDIT)) == (401, "TOKEN_REQUIRED")
 
 
-@pytest.mark.parametrize("value", [OPERATOR_KEY, f"Token {OPERATOR_KEY}", f"Basic {OPERATOR_KEY}", f"Bearer {OPERATOR_KEY}x", f"Bearer {OPERATOR_KEY[:-1]}",
+@pytest.mark.parametrize("value", [OPERATOR_KEY, f"Token {OPERATOR_KEY}", f"Basic {OPERATOR_KEY}", f"Bearer {OPERATOR_KEY}x",
+f"Bearer {OPERATOR_KEY[:-1]}",
                                    f"Bearer {OPERATOR_KEY.upper()}", "Bearer ", "Bearer", ""])  # fmt: skip
 def test_fault_09_operator_key_needs_its_scheme_and_every_character(dev: Served, value: str) -> None:
     client = dev.anyone.with_headers(Authorization=value)
@@ -147,8 +152,6 @@ def test_fault_09_operator_key_needs_its_scheme_and_every_character(dev: Served,
 
 
 def test_fault_09_audit_names_the_operator_key_that_acted(make_server: MakeServer) -> None:
-    from clawscope.kernel.secret import Secret
-
     keys = {"ana": Secret("op_ana_0123456789abcdefghijkl"), "ben": Secret("op_ben_0123456789abcdefghijkl")}
     served = make_server({"operator_keys": keys})
     for name, secret in keys.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from clawscope.protocol import b64u
+from clawscope.protocol.keys import SigningKey
 from tests.http.client import Client
 from tests.http.tokens import EXCHANGE, JWT_TYPE, request
 
@@ -39,8 +42,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevServer]:
     data, out, err = folder / "data", folder / "out", folder / "err"
     plain = {name: value for name, value in os.environ.items() if not name.startswith(("CLAWSCOPE_", "SCOPE_"))}
     environ = plain | {"CLAWSCOPE_TELEMETRY_LOG_LEVEL": "debug", "CLAWSCOPE_TELEMETRY_LOG_FORMAT": "json"}
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = int(free.getsockname()[1])
     command = [sys.executable, "-c", _PROGRAM, "serve", "--dev", "--data", str(data), "--port", str(port)]
@@ -86,9 +87,13 @@ def scenario(server: DevServer) -> tuple[list[str], list[bytes]]:
     for wrong in (f"Bearer {CANARY_KEY}", f"Basic {CANARY_KEY}", CANARY_KEY, f"Bearer {server.key}x"):
         answers.append(server.client.with_headers(Authorization=wrong).post("/v1/tokens/issue", request()).raw)
         answers.append(server.client.with_headers(Authorization=wrong).get("/v1/audit/issuance").raw)
-    answers.append(server.client.call("POST", "/oauth2/introspect", form={"token": tokens[0], "client_id": "dev", "client_secret": CANARY_KEY}).raw)
-    answers += [operator.get(path).raw for path in ("/v1/audit/issuance", "/v1/audit/bundle", "/v1/audit/bundle?format=ndjson", "/v1/revocations/events",
-                                                    "/v1/revocations/stream", "/v1/revocations/snapshot", "/v1/keys", "/metrics", "/openapi.json", "/health")]  # fmt: skip
+    answers.append(
+        server.client.call("POST", "/oauth2/introspect", form={"token": tokens[0], "client_id": "dev", "client_secret": CANARY_KEY}).raw
+    )
+    answers += [operator.get(path).raw for path in ("/v1/audit/issuance", "/v1/audit/bundle", "/v1/audit/bundle?format=ndjson",
+    "/v1/revocations/events",
+                                                    "/v1/revocations/stream", "/v1/revocations/snapshot", "/v1/keys", "/metrics",
+                                                    "/openapi.json", "/health")]  # fmt: skip
     return tokens, answers
 
 
@@ -120,9 +125,6 @@ def test_seeds_are_sealed_in_the_store(server: DevServer) -> None:
     assert keys
     assert b'"d"' not in stored
     # A sealed seed is no seed: no 32 bytes of the store make one of the published keys.
-    from clawscope.protocol import b64u
-    from clawscope.protocol.keys import SigningKey
-
     wanted = {b64u.decode(key["x"]) for key in keys}
     for place in (at for public in wanted for at in _near(stored, public)):
         seed = stored[place : place + 32]

@@ -91,7 +91,11 @@ def test_unreadable_revocation_state_is_never_a_pass(make_server: MakeServer) ->
         assert hasty(answer) == (503, "REVOCATION_UNAVAILABLE")
         assert answer.json["active"] is False
         assert hasty(served.anyone.post("/v1/tokens/introspect/matrix", {"token": text})) == (503, "REVOCATION_UNAVAILABLE")
-        assert served.operator.call("POST", "/oauth2/introspect", form={"token": text}).oauth == (503, "temporarily_unavailable", "REVOCATION_UNAVAILABLE")
+        assert served.operator.call("POST", "/oauth2/introspect", form={"token": text}).oauth == (
+            503,
+            "temporarily_unavailable",
+            "REVOCATION_UNAVAILABLE",
+        )
     finally:
         tamper(served, "ALTER TABLE hidden RENAME TO sequences")
     assert introspect(served, text).ok()["active"] is True
@@ -115,7 +119,11 @@ def test_refused_request_under_a_key_leaves_the_key_free(make_server: MakeServer
 
 def configured(seed: bytes, **more: Any) -> dict[str, Any]:
     """Key settings with keys from configuration."""
-    held = {"keys.signing_key": Secret(b64u.encode(seed * 32)), "keys.statement_key": Secret(b64u.encode(b"s" * 32)), "keys.master_key": None}
+    held = {
+        "keys.signing_key": Secret(b64u.encode(seed * 32)),
+        "keys.statement_key": Secret(b64u.encode(b"s" * 32)),
+        "keys.master_key": None,
+    }
     return {**held, **more}
 
 
@@ -153,3 +161,17 @@ def test_unmigrated_store_stops_the_start(make_server: MakeServer, tmp_path: Pat
     assert issubclass(NotReadyToStart, RuntimeError)
     with pytest.raises(AssertionError, match="did not start"):
         make_server(data=tmp_path)
+
+
+def test_fault_15_failing_side_table_undoes_the_revoke_whole(make_server: MakeServer) -> None:
+    served = make_server()
+    text = token(served)
+    tamper(served, "ALTER TABLE outbox RENAME TO hidden")
+    assert hasty(revoke(served, token=text)) == (503, "STORE_UNAVAILABLE")
+    assert hasty(legacy(served)) == (503, "STORE_UNAVAILABLE")
+    assert introspect(served, text).ok()["active"] is True
+    # A refusal stands although its event cannot be written.
+    assert legacy(served, ttl_sec=99_999).refusal == (400, "TTL_TOO_LONG")
+    tamper(served, "ALTER TABLE hidden RENAME TO outbox")
+    done = revoke(served, token=text).ok()
+    assert (done["status"], done["sequence"]) == ("revoked", 1)

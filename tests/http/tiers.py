@@ -21,7 +21,8 @@ TIERS: dict[str, dict[str, Any]] = {
     "watched": _OPEN | {"allow_wildcards": True, "approval_scopes": ["proxy:pay:*", "clawproxy:call:openai"]},
     "proven": _OPEN | {"evidence": {"proxy:pay": ["gateway_receipt", "ticket"]}},
     "auto": _OPEN | {"auto_approve": True},
-    "strictest": {"max_ttl_seconds": 60, "allowed_scopes": ["proxy:call", "control:token:revoke"], "allowed_audiences": ["https://a.example"],
+    "strictest": {"max_ttl_seconds": 60, "allowed_scopes": ["proxy:call", "control:token:revoke"],
+    "allowed_audiences": ["https://a.example"],
                   "max_spend_cap": 1, "require_binding": "run_id", "require_policy_pin": True, "evidence": {"proxy:": ["ticket"]},
                   "approval_scopes": ["control:token:revoke"]},
 }  # fmt: skip

@@ -27,7 +27,7 @@ from clawscope.infra.limit.source_rate import SourceRate
 from clawscope.infra.telemetry.logs import get_logger
 from clawscope.infra.telemetry.metrics import Metrics
 from clawscope.issuer.settings import IssuerSettings
-from clawscope.issuer.wiring import Base, Issuer, Neighbours
+from clawscope.issuer.wiring import Base, Issuer, Neighbours, issuer_endpoints
 from clawscope.kernel.clock import Clock, SystemClock
 from clawscope.kernel.events import Event
 from clawscope.kernel.ids import random_hex
@@ -116,7 +116,7 @@ class Application:
     def endpoints(self) -> list[Endpoint]:
         """Every route of this process."""
         probes = Probes(__version__, self.metrics, self._standing, [self.issuer.health])
-        endpoints = [*probes.endpoints(), *self.issuer.endpoints()]
+        endpoints = [*probes.endpoints(), *issuer_endpoints(self.issuer)]
         probes.describe(document(endpoints, __version__))
         return endpoints
 

@@ -12,6 +12,8 @@ import pytest
 
 from clawscope.infra.config.loading import load
 from clawscope.infra.db.migrate import migrate
+from clawscope.infra.db.schema import job_leases
+from clawscope.infra.db.sqlite import sqlite_engine
 from clawscope.issuer.settings import IssuerSettings
 from clawscope.kernel.clock import Clock, ManualClock
 from clawscope.main.app import Application, Options
@@ -21,14 +23,32 @@ from tests.http.keys.desk import Desk, seed
 from tests.http.serving import MakeServer, Served, settings_of
 
 OpenDesk = Callable[..., Desk]
+SCHEDULED = ("keys.moves", "keys.slo", "keys.lost_nodes", "keys.leaves", "issuer.audit_leaves")
+
+
+@pytest.fixture(scope="session")
+def held_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated database file to copy, whose job leases another process seems to hold: nothing happens by itself."""
+    path = tmp_path_factory.mktemp("held") / "clawscope.db"
+    asyncio.run(migrate(f"sqlite:///{path}"))
+    engine = sqlite_engine(path)
+    with engine.begin() as connection:
+        held = [{"name": name, "holder": "another process", "expires_at": 2**40} for name in SCHEDULED]
+        connection.execute(job_leases.insert(), held)
+    engine.dispose()
+    return path
 
 
 @pytest.fixture(scope="module")
-def open_desk(make_server: MakeServer) -> OpenDesk:
+def open_desk(make_server: MakeServer, tmp_path_factory: pytest.TempPathFactory, held_store: Path) -> OpenDesk:
     """Opens a desk on a fresh issuer (or on `data`) with managed keys."""
 
-    def opened(issuer: dict[str, Any] | None = None, *, clock: Clock | None = None, **around: Any) -> Desk:
-        return Desk(make_server(issuer, clock=clock or ManualClock(), **around))
+    def opened(issuer: dict[str, Any] | None = None, *, clock: Clock | None = None, data: Path | None = None, **around: Any) -> Desk:
+        folder = data
+        if folder is None:
+            folder = tmp_path_factory.mktemp("desk")
+            shutil.copy(held_store, folder / "clawscope.db")
+        return Desk(make_server(issuer, clock=clock or ManualClock(), data=folder, **around))
 
     return opened
 
@@ -37,14 +57,6 @@ def open_desk(make_server: MakeServer) -> OpenDesk:
 def desk(open_desk: OpenDesk) -> Desk:
     """A desk on a fresh issuer."""
     return open_desk()
-
-
-@pytest.fixture(scope="session")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated database file to copy."""
-    path = tmp_path_factory.mktemp("empty") / "clawscope.db"
-    asyncio.run(migrate(f"sqlite:///{path}"))
-    return path
 
 
 class Deployment:
@@ -69,10 +81,16 @@ class Deployment:
         self._served = Served(Application(loaded, Options(dev=True), clock=self.clock), self.folder, values).start()
         return Desk(self._served)
 
-    def reload(self, desk: Desk, more: Mapping[str, Any] | None = None, **environ: str) -> bool:
+    def reload(self, desk: Desk, more: Mapping[str, Any] | None = None, **environ: str) -> None:
         """What SIGHUP does once the variables have changed."""
-        settings: IssuerSettings = self.settings(environ, more or {})[0].sections["issuer"]
-        return bool(desk.within(lambda: desk.served.application.issuer.keys.reload(settings.keys)))
+
+        def reread() -> IssuerSettings:
+            return self.settings(environ, more or {})[0].sections["issuer"]  # type: ignore[no-any-return]
+
+        application = desk.served.application
+        # Signals reach the main thread only, so the handler's work is called for.
+        application._reread = reread
+        desk.within(application._reload)
 
     def stop(self) -> None:
         """Stop what runs."""
@@ -82,9 +100,9 @@ class Deployment:
 
 
 @pytest.fixture
-def deployment(tmp_path: Path, empty_store: Path, control_plane: ControlPlane) -> Iterator[Deployment]:
+def deployment(tmp_path: Path, held_store: Path, control_plane: ControlPlane) -> Iterator[Deployment]:
     """An empty store to deploy on."""
-    shutil.copy(empty_store, tmp_path / "clawscope.db")
+    shutil.copy(held_store, tmp_path / "clawscope.db")
     made = Deployment(tmp_path, control_plane.url)
     yield made
     made.stop()

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from sqlalchemy import select, text
 
-from clawscope.infra.db.schema import job_leases, outbox
+from clawscope.infra.db.schema import outbox
 from clawscope.protocol import b64u
 from clawscope.protocol.jwk import thumbprint
 from clawscope.protocol.key_log import LogReport, verify_chain
@@ -23,8 +24,6 @@ from tests.http.tokens import introspect, legacy
 JWKS, CONTRACT, LATEST = "/v1/jwks", "/v1/keys/rotation-contract", "/v1/keys/transparency/latest"
 HISTORY, SLO, ACK = "/v1/keys/transparency/history", "/v1/reports/revocation-slo", "/v1/revocations/ack"
 DELAY_S, OVERLAP_S, SKEW_S = 600, 3600, 60
-_JOBS = ("keys.moves", "keys.slo", "keys.lost_nodes", "keys.leaves", "issuer.audit_leaves")
-_FOR_EVER = 2**40
 
 
 class Desk:
@@ -34,8 +33,6 @@ class Desk:
         self.served = served
         self.clock = served.clock
         self.database = served.application.database
-        # As if another process held the leases of the jobs: nothing happens by itself in the middle of a test.
-        self.within(lambda: self.database.transact(_hold_leases))
 
     def within(self, make: Callable[[], Awaitable[Any]]) -> Any:
         """Run a coroutine in the server's own event loop."""
@@ -121,6 +118,19 @@ class Desk:
         shown = [{"name": row.name.split(".")[1], **json.loads(row.data)} for row in rows]
         return [one for one in shown if not names or one["name"] in names]
 
+    def own_node(self) -> dict[str, Any]:
+        """The issuer's own process among the verifier nodes."""
+        report = self.served.operator.get(SLO).ok()
+        (found,) = (one for one in report["nodes"] + report["lost_nodes"] if one["kind"] == "issuer")
+        return dict(found)
+
+    def settle(self) -> None:
+        """Return once the issuer's own process has told that it applied the whole feed."""
+        deadline = time.monotonic() + 10
+        while self.own_node()["lag"]:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
     def history(self) -> list[dict[str, Any]]:
         """The whole key log, ascending."""
         found: list[dict[str, Any]] = []
@@ -172,9 +182,3 @@ def kid_of(name: str) -> str:
 def x_of(name: str) -> str:
     """The public half of a named seed's key, base64url."""
     return b64u.encode(key_of(name).public)
-
-
-def _hold_leases(tx: Any) -> None:
-    for name in _JOBS:
-        tx.change(job_leases.delete().where(job_leases.c.name == name))
-        tx.change(job_leases.insert().values(name=name, holder="another process", expires_at=_FOR_EVER))

@@ -110,9 +110,7 @@ BAD_ENTRIES: list[tuple[dict[str, str], list[str]]] = [
 
 
 @pytest.mark.parametrize(("variables", "named"), BAD_ENTRIES)
-def test_every_bad_entry_is_named_at_once_and_none_is_shown(
-    deployment: Deployment, variables: dict[str, str], named: list[str]
-) -> None:
+def test_every_bad_entry_is_named_at_once_and_none_is_shown(deployment: Deployment, variables: dict[str, str], named: list[str]) -> None:
     with pytest.raises(ConfigProblems) as caught:
         deployment.start(**variables)
     text = "\n".join(caught.value.lines)
@@ -164,7 +162,7 @@ def test_with_the_last_listed_key_revoked_nothing_is_configured(deployment: Depl
 def test_a_good_reload_is_followed_at_once(deployment: Deployment) -> None:
     desk = deployment.start(SCOPE_SIGNING_KEY=seed("a"))
     token = desk.issue()["token"]
-    assert deployment.reload(desk, SCOPE_SIGNING_KEYS_JSON=seeds("b"), SCOPE_VERIFY_PUBLIC_KEYS_JSON=publics(("a", NOW + 3720)))
+    deployment.reload(desk, SCOPE_SIGNING_KEYS_JSON=seeds("b"), SCOPE_VERIFY_PUBLIC_KEYS_JSON=publics(("a", NOW + 3720)))
     assert desk.issue()["kid"] == kid_of("b")
     assert desk.verdict(token) == "active"
     assert desk.see(LATEST)["reason"] == "delay_waived"
@@ -183,7 +181,7 @@ def test_a_good_reload_is_followed_at_once(deployment: Deployment) -> None:
 def test_a_faulty_reload_changes_nothing_and_is_an_event(deployment: Deployment, variables: dict[str, str]) -> None:
     desk = deployment.start(SCOPE_SIGNING_KEY=seed("a"))
     before = (desk.keys(), desk.see(LATEST))
-    assert not deployment.reload(desk, **variables)
+    deployment.reload(desk, **variables)
     assert (desk.keys(), desk.see(LATEST)) == before
     assert desk.issue()["kid"] == kid_of("a")
     (event,) = desk.events("keys_reload_refused")

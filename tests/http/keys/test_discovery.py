@@ -11,7 +11,6 @@ from clawscope.protocol.jwk import thumbprint
 from tests.http.client import Answer
 from tests.http.keys.conftest import OpenDesk
 from tests.http.keys.desk import CONTRACT, DELAY_S, JWKS, LATEST, OVERLAP_S, SKEW_S, Desk
-from tests.http.serving import MakeServer
 
 WELL_KNOWN, STATEMENTS, DID, DID_DOCUMENT = "/.well-known/jwks.json", "/v1/jwks/statements", "/v1/did", "/.well-known/did.json"
 PUBLIC = [JWKS, WELL_KNOWN, STATEMENTS, CONTRACT, DID, DID_DOCUMENT, LATEST]
@@ -174,8 +173,7 @@ def test_other_methods_and_parameters_are_refused(changed: Desk, path: str) -> N
     assert changed.served.anyone.get(path, x=1).refusal == (400, "INVALID_QUERY")
 
 
-def test_without_a_key_set_the_answers_say_so_and_are_kept_by_nobody(make_server: MakeServer) -> None:
-    desk = Desk(make_server())
+def test_without_a_key_set_the_answers_say_so_and_are_kept_by_nobody(desk: Desk) -> None:
     desk.break_table("sequences")
     for path in (JWKS, WELL_KNOWN, CONTRACT, STATEMENTS, DID, DID_DOCUMENT):
         answer = seen(desk, path)

@@ -156,7 +156,7 @@ def test_a_reason_is_kept_bounded(desk: Desk) -> None:
     "times", [{"keys.publish_delay_s": 359}, {"keys.jwks_max_age_s": 901, "keys.publish_delay_s": 961}, {"keys.overlap_s": 1199}]
 )
 def test_a_start_with_delays_readers_cannot_keep_up_with_is_refused(make_server: MakeServer, times: dict[str, int]) -> None:
-    with pytest.raises(ConfigProblems, match="publish_delay_s|jwks_max_age_s"):
+    with pytest.raises(ConfigProblems, match=r"publish_delay_s|jwks_max_age_s"):
         make_server(times)
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from clawscope.kernel.clock import iso_ms
-from clawscope.protocol import b64u
-from clawscope.protocol.scope import is_scope_token
+from clawscope.kernel.text import trimmed
+from clawscope.protocol.digest import sha256_b64u
+from clawscope.protocol.scope import is_scope_text
 
 PREFIX = "control:"
 # In this order by wire; the same four sent explicitly are sorted, so their hash differs.
@@ -29,7 +29,7 @@ class PolicyRules:
     def admits_unbound(self, scopes: Sequence[str]) -> bool:
         """Whether these scopes may be set under a challenge made without them; a wildcard never may."""
         wanted = set(scopes)
-        if any(scope.endswith("*") for scope in wanted):
+        if any("*" in scope for scope in wanted):
             return False
         return wanted == set(DEFAULT_SCOPES) if self.require_bound else wanted <= self.unbound_scopes
 
@@ -38,9 +38,10 @@ def chosen_scopes(asked: Sequence[str] | None) -> tuple[str, ...] | None:
     """The scopes as they are stored: the default in its order if absent, else distinct and sorted; `None` if not admissible."""
     if asked is None:
         return DEFAULT_SCOPES
-    if not 1 <= len(asked) <= _MOST_SCOPES or not all(_is_sensitive(one) for one in asked):
+    scopes = {trimmed(one) for one in asked}
+    if not 1 <= len(asked) <= _MOST_SCOPES or not all(_is_sensitive(one) for one in scopes):
         return None
-    return tuple(sorted(set(asked)))
+    return tuple(sorted(scopes))
 
 
 def policy_hash(owner_did: str, scopes: Sequence[str]) -> str:
@@ -50,7 +51,7 @@ def policy_hash(owner_did: str, scopes: Sequence[str]) -> str:
         separators=(",", ":"),
         ensure_ascii=False,
     )
-    return b64u.encode(hashlib.sha256(text.encode()).digest())
+    return sha256_b64u(text.encode())
 
 
 def policy_body(owner_did: str, scopes: Sequence[str], updated_at: int) -> dict[str, Any]:
@@ -67,4 +68,4 @@ def policy_body(owner_did: str, scopes: Sequence[str], updated_at: int) -> dict[
 
 
 def _is_sensitive(scope: str) -> bool:
-    return len(scope) <= _MOST_CHARACTERS and scope.startswith(PREFIX) and len(scope) > len(PREFIX) and is_scope_token(scope)
+    return len(scope) <= _MOST_CHARACTERS and scope.startswith(PREFIX) and is_scope_text(scope)

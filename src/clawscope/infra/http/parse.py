@@ -14,6 +14,7 @@ from clawscope.protocol.strict_json import NotJson, parse
 
 MOST_STRING = 65_536
 _MOST_PARAMETERS = 64
+_MOST_INTEGER = 2**53 - 1
 
 
 class Receive(Protocol):
@@ -100,10 +101,17 @@ def read_query(raw: bytes, kind: Any) -> Any:
             raise INVALID_QUERY(f"unknown parameter {_shown(name)}", fix="known here: " + (", ".join(known) or "none"))
     if any(not is_storable(text, 4096) for text in values.values()):
         raise INVALID_QUERY("a parameter is too long or holds a NUL")
+    if kind is None:
+        return None
     try:
-        return msgspec.convert(values, kind, strict=False) if kind is not None else None
+        query = msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:
         raise INVALID_QUERY(_named(error)) from None
+    for name in kind.__struct_fields__:
+        value = getattr(query, name)
+        if isinstance(value, int) and abs(value) > _MOST_INTEGER:
+            raise INVALID_QUERY(f"{name} is beyond every sensible number")
+    return query
 
 
 def refuse_unstorable(value: Any) -> None:

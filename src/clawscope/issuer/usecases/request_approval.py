@@ -168,4 +168,7 @@ def _asked(request: ApprovalRequest) -> Asked:
 
 
 def _sees(reader: Principal, request: ApprovalRequest) -> bool:
-    return reader.credential == request.requested_by or reader.reach.covers(request.org_id, request.owner_did)
+    # A token is bound to its agent: whoever minted it, it shows the requests of that agent alone.
+    if reader.kind == "cst":
+        return reader.subject == request.request.get("agent_did")
+    return reader.reach.covers(request.org_id, request.owner_did)

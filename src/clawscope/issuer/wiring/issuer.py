@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from clawscope.infra.http.endpoint import Endpoint
 from clawscope.infra.jobs.runner import Job
 from clawscope.issuer.adapters.credentials import Credentials, NoApiTokens, OperatorKeys
 from clawscope.issuer.adapters.current_view import CurrentView
@@ -19,7 +18,6 @@ from clawscope.issuer.usecases.publish_issuances import PublishIssuances
 from clawscope.issuer.usecases.read_feed import ReadFeed
 from clawscope.issuer.usecases.read_token import ReadToken, VerifiedCache
 from clawscope.issuer.wiring.keys import KeyPart
-from clawscope.issuer.wiring.routes import token_endpoints
 from clawscope.issuer.wiring.surroundings import Base, Neighbours
 from clawscope.kernel.errors import Refusal
 from clawscope.protocol.verify_token import Rules
@@ -102,10 +100,6 @@ class Issuer:
             Job("issuer.audit_leaves", 2, self._publish),
             *self.keys.jobs(),
         ]
-
-    def endpoints(self) -> list[Endpoint]:
-        """Every route of the issuer."""
-        return [*token_endpoints(self), *self.keys.endpoints(self.view, self.denials, self.effective_within_s)]
 
     @property
     def effective_within_s(self) -> int:

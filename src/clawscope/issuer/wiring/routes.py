@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from clawscope.infra.http.endpoint import Endpoint
 from clawscope.issuer.adapters.approval_routes import ApprovalRoutes
 from clawscope.issuer.adapters.audit_routes import AuditRoutes
@@ -26,15 +24,14 @@ from clawscope.issuer.usecases.preflight import Preflight
 from clawscope.issuer.usecases.remint_token import RemintToken
 from clawscope.issuer.usecases.request_approval import Approvals
 from clawscope.issuer.usecases.revoke_token import RevokeToken
-
-if TYPE_CHECKING:
-    from clawscope.issuer.wiring.issuer import Issuer
+from clawscope.issuer.wiring.issuer import Issuer
 
 
-def token_endpoints(issuer: Issuer) -> list[Endpoint]:
-    """Every route of tokens.md."""
+def issuer_endpoints(issuer: Issuer) -> list[Endpoint]:
+    """Every route of tokens.md and keys.md."""
     made = _Made(issuer)
-    return [*made.tokens(), *made.revocations(), *made.audit(), *made.approvals(), *made.oauth()]
+    keys = issuer.keys.endpoints(issuer.view, issuer.denials, issuer.effective_within_s)
+    return [*made.tokens(), *made.revocations(), *made.audit(), *made.approvals(), *made.oauth(), *keys]
 
 
 class _Made:

@@ -1,0 +1,114 @@
+"""What identity asks of its store, of the issuer, and of whoever holds the statement key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Any, Protocol, TypeVar
+
+from clawscope.identity.domain.audit import AuditRow
+from clawscope.identity.domain.challenge import Challenge
+from clawscope.identity.domain.records import Agent, Alias, Binding, Controller
+from clawscope.kernel.events import Event
+
+Value = TypeVar("Value")
+
+
+class Challenges(Protocol):
+    """Open challenges; one is spent by whoever deletes it."""
+
+    def add(self, challenge: Challenge) -> None: ...
+    def get(self, challenge_id: str) -> Challenge | None: ...
+    def spend(self, challenge_id: str) -> bool: ...
+    def open_of(self, owner_did: str, now: int) -> int: ...
+    def expire(self, before: int) -> int: ...
+
+
+class Bindings(Protocol):
+    """DIDs proved by their keys; never deleted."""
+
+    def get(self, did: str) -> Binding | None: ...
+    def active_among(self, dids: Collection[str]) -> frozenset[str]: ...
+    def add(self, binding: Binding) -> None: ...
+    def revoke(self, did: str, at: int, reason: str | None) -> None: ...
+
+
+class Controllers(Protocol):
+    """Controller records, found by DID; never deleted."""
+
+    def get(self, controller_did: str) -> Controller | None: ...
+    def add(self, controller: Controller) -> None: ...
+    def change(self, controller: Controller) -> None: ...
+    def rotated_to(self, controller_did: str) -> list[Controller]: ...
+    def overdue(self, now: int, most: int) -> list[Controller]: ...
+
+
+class Agents(Protocol):
+    """Agents under controllers; never deleted."""
+
+    def next_position(self) -> int: ...
+    def get(self, controller_did: str, agent_did: str) -> Agent | None: ...
+    def add(self, agent: Agent) -> None: ...
+    def change(self, agent: Agent) -> None: ...
+    def all_of(self, controller_did: str) -> list[Agent]: ...
+    def page(self, controller_did: str, after: int, most: int) -> list[tuple[int, Agent]]: ...
+    def chains_of(self, did: str) -> int: ...
+
+
+class Aliases(Protocol):
+    """Former DIDs and where they lead; `controller_did` is empty for a controller's own."""
+
+    def find(self, role: str, controller_did: str, from_did: str) -> Alias | None: ...
+    def leading_to(self, role: str, controller_did: str, final_did: str) -> list[Alias]: ...
+    def of_controller(self, controller_did: str) -> list[Alias]: ...
+    def put(self, alias: Alias) -> None: ...
+    def drop(self, alias: Alias) -> None: ...
+
+
+class Audit(Protocol):
+    """The append-only audit chain."""
+
+    def append(self, row: AuditRow) -> AuditRow: ...
+    def last(self) -> tuple[int, str]: ...
+    def page(self, before: int | None, most: int, event_type: str | None, subject_did: str | None) -> list[AuditRow]: ...
+
+
+class Events(Protocol):
+    """The outbox."""
+
+    def put(self, event: Event) -> None: ...
+
+
+class Work(Protocol):
+    """Identity's unit of work: everything here commits together or not at all, one transaction after the other.
+
+    `transaction` is what neighbours in this process take part in.
+    """
+
+    challenges: Challenges
+    bindings: Bindings
+    controllers: Controllers
+    agents: Agents
+    aliases: Aliases
+    audit: Audit
+    events: Events
+    transaction: Any
+
+
+class Store(Protocol):
+    """Transactions as plain functions."""
+
+    async def transact(self, function: Callable[[Any], Value]) -> Value: ...
+    async def read(self, function: Callable[[Any], Value]) -> Value: ...
+
+
+class CutOffs(Protocol):
+    """Ends tokens minted from what ended (tokens.md §4.2)."""
+
+    def cut_off(self, transaction: Any, dimension: str, value: str, reason: str) -> None:
+        """Revoke, in this transaction, every token with `iat` ≤ now that matches, and its descendants.
+
+        `dimension` is a claim (`sub owner_did controller_did agent_did delegator_did`) and `value` its DID; or `chain`, value
+        `<controller> <agent>`; or `controller_owner`, value `<controller> <owner>`; or `controller_scopes`, value `<controller>` and
+        the scopes, joined by blanks: tokens of that controller holding one of them.
+        """
+        ...

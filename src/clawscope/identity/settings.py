@@ -1,0 +1,40 @@
+"""Settings of identity (identity.md §13)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from clawscope.identity.domain.policy import DEFAULT_SCOPES, chosen_scopes
+from clawscope.infra.config.declaring import setting
+from clawscope.protocol.did import is_did_web
+
+_VERSIONS = ("1", "2")
+
+
+@dataclass(frozen=True, slots=True)
+class IdentitySettings:
+    """`identity.*`."""
+
+    service_did: str = setting("", help="The did:web of this service; the audience of v2 messages.", required_outside_dev=True)
+    challenge_ttl_s: int = setting(600, help="How long a challenge can be used.", unit="s", low=60, high=900)
+    message_versions: tuple[str, ...] = setting(("1", "2"), help="Forms of messages that clients may ask for.", low=1, high=2)
+    unbound_policy_scopes: tuple[str, ...] = setting(
+        (*DEFAULT_SCOPES, "control:audit:read"), help="Scopes a challenge that names no policy admits; never a wildcard.", high=64
+    )
+    require_bound_policy: bool = setting(False, help="A challenge that names no policy admits the default policy alone.")
+    subject_consent: str = setting("optional", help="Whether controllers and agents must sign too.", choices=("optional", "required"))
+    transfer_ttl_s: int = setting(604800, help="How long a transfer waits for its confirmation.", unit="s", low=1)
+    challenges_per_minute_per_ip: int = setting(1200, help="Challenges and mutations a minute from one source; 0 is no limit.", low=0)
+    reads_per_minute_per_ip: int = setting(6000, help="Public reads a minute from one source; 0 is no limit.", low=0)
+    open_challenges_per_did: int = setting(256, help="Usable challenges one DID may have at a time.", low=1)
+
+    def problems(self) -> list[str]:
+        """Rules between settings."""
+        found = []
+        if self.service_did and not is_did_web(self.service_did):
+            found.append("service_did must be a did:web, such as did:web:id.example")
+        if not set(self.message_versions) <= set(_VERSIONS):
+            found.append('message_versions holds "1" and "2" only')
+        if self.unbound_policy_scopes and (chosen_scopes(self.unbound_policy_scopes) is None or "*" in "".join(self.unbound_policy_scopes)):
+            found.append("unbound_policy_scopes are scopes that start control: and hold no wildcard")
+        return found
