@@ -17,13 +17,6 @@ Times = tuple[int | None, int | None]
 _FEED_NAMES = {field.name for field in fields(FeedRow)}
 
 
-def within(reach: Reach, org_id: str | None, owner_did: str | None) -> bool:
-    """Whether a row lies within a reach."""
-    if reach.everything:
-        return True
-    return org_id == reach.org_id if reach.org_id is not None else owner_did == reach.owner_did
-
-
 def between(at: int, times: Times) -> bool:
     """Whether a second lies in `from` ≤ t < `to`."""
     return (times[0] is None or at >= times[0]) and (times[1] is None or at < times[1])
@@ -97,7 +90,7 @@ class MemoryRevocations:
         return [
             row
             for row in self.rows
-            if (bare or within(reach, row.org_id, row.owner_did))
+            if (bare or reach.covers(row.org_id, row.owner_did))
             and between(row.revoked_at, times)
             and all(getattr(row, name) == value for name, value in own.items())
             and (jtis is None or row.jti in jtis)
@@ -145,11 +138,17 @@ class MemoryIssuances:
         return [row for row in self._of(dimension, value) if row.claims["exp"] > now and _within(row, reach)]
 
     def live_for(self, dimension: str, value: str, now: int, reach: Reach) -> int:
-        cuts = [row.not_before or 0 for row in self._revocations.rows if row.kind == CUTOFF and (row.dimension, row.value) == (dimension, value)]
-        revoked = {row.jti for row in self._revocations.rows}
-        cut = max(cuts, default=-1)
+        cuts = [row for row in self._revocations.rows if row.kind == CUTOFF and (row.dimension, row.value) == (dimension, value)]
+        revoked = {row.jti for row in self._revocations.rows} | {row.token_hash for row in self._revocations.rows}
+
+        def is_cut(row: Issuance) -> bool:
+            org_id, owner_did = row.claims.get("org_id"), row.claims.get("owner_did")
+            return any(
+                row.issued_at <= (cut.not_before or 0) and cut.org_id in (None, org_id) and cut.owner_did in (None, owner_did) for cut in cuts
+            )
+
         live = self.live_rows(dimension, value, now, reach)
-        return sum(1 for row in live if row.issued_at > cut and row.claims["jti"] not in revoked)
+        return sum(1 for row in live if not is_cut(row) and not {row.claims["jti"], row.token_hash} & revoked)
 
     def live_of_kid(self, kid: str, now: int) -> int:
         return sum(1 for exp in self._expiries(kid) if exp > now)
@@ -242,7 +241,7 @@ class MemoryApprovals:
         found = [
             row
             for row in self._requests.values()
-            if state in (None, row.state) and within(reach, row.org_id, row.owner_did) and (before is None or row.sequence < before)
+            if state in (None, row.state) and reach.covers(row.org_id, row.owner_did) and (before is None or row.sequence < before)
         ]
         return found[::-1][:most]
 
@@ -273,7 +272,7 @@ class MemoryApprovals:
         return [
             row
             for row in self._rows
-            if within(reach, row.org_id, row.owner_did)
+            if reach.covers(row.org_id, row.owner_did)
             and between(row.at, times)
             and all(getattr(row, name, None) == value for name, value in filters.equal.items())
         ]
@@ -295,4 +294,4 @@ def _value(row: Issuance, name: str) -> Any:
 
 
 def _within(row: Issuance, reach: Reach) -> bool:
-    return within(reach, row.claims.get("org_id"), row.claims.get("owner_did"))
+    return reach.covers(row.claims.get("org_id"), row.claims.get("owner_did"))

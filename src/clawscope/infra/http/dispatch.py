@@ -20,7 +20,7 @@ from clawscope.infra.telemetry.metrics import Metrics
 from clawscope.infra.telemetry.otel import FinishedSpan
 from clawscope.infra.telemetry.trace import Trace
 from clawscope.kernel.clock import Clock, monotonic_us
-from clawscope.kernel.codes import INTERNAL_ERROR, METHOD_NOT_ALLOWED, RATE_LIMITED
+from clawscope.kernel.codes import METHOD_NOT_ALLOWED, RATE_LIMITED
 from clawscope.kernel.errors import Code
 from clawscope.kernel.ids import new_id
 
@@ -47,6 +47,8 @@ class Dispatch:
     def __init__(self, endpoints: Mapping[str, Endpoint], around: Surroundings) -> None:
         self._endpoints = dict(endpoints)
         self._around = around
+        # Another method is refused in the shape the address speaks.
+        self._any = next(iter(endpoints.values()))
         self._allow = ", ".join(sorted(endpoints))
 
     async def __call__(self, scope: Any, params: Mapping[str, str], receive: Any, send: Any) -> None:
@@ -55,17 +57,15 @@ class Dispatch:
         route = endpoint.operation if endpoint else scope["method"]
         call = Call(scope, params, route, new_id("req"), _trace(scope["headers"]))
         limits: dict[str, str] = {}
-        shape, extra, otherwise = (
-            (endpoint.shape, endpoint.refusal_extra, endpoint.otherwise) if endpoint else ("problem", {}, INTERNAL_ERROR)
-        )
+        spoken = endpoint or self._any
         run = partial(self._run, endpoint, call, receive, limits)
-        reply, code = await rendered(call, run, shape, extra, self._around.base_url, otherwise)
+        reply, code = await rendered(call, run, spoken.shape, spoken.refusal_extra, self._around.base_url, spoken.otherwise)
         if code is not None and endpoint is not None:
             await self._after_refusal(endpoint, call, code)
         await send_reply(send, receive, reply, call.request_id, call.trace.trace_id, limits)
-        path = endpoint.path if endpoint else "unmatched"
         took_us = monotonic_us() - call.started_us
-        self._around.metrics.observe_request("issuer", path, call.method, reply.status, took_us / 1e6)
+        method = endpoint.method if endpoint else "other"
+        self._around.metrics.observe_request("issuer", spoken.path, method, reply.status, took_us / 1e6)
         if self._around.spans is not None:
             self._around.spans.offer(_span(call, reply.status, self._around.clock.now_ms() * 1000, took_us))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
-from sqlalchemy import and_, bindparam, case, func, insert, or_, select, update
+from sqlalchemy import and_, bindparam, case, delete, func, insert, or_, select, update
 
 from clawscope.infra.db.tx import Tx
 from clawscope.issuer.adapters.key_tables import node_applications, node_presence, slo_reports, verifier_nodes
@@ -87,6 +87,8 @@ def _applied(rows: Any) -> Any:
 
 
 _LATENCIES = _latencies()
+_PRUNE_APPLIED = delete(node_applications).where(_a.at_ms < bindparam("before"))
+_PRUNE_PRESENT = delete(node_presence).where(_p.to_ms < bindparam("before"))
 
 
 class SqlNodes:
@@ -121,6 +123,10 @@ class SqlNodes:
     def mark_lost(self, node_id: str) -> None:
         """Remember that a node's loss was told."""
         self._tx.change(_LOST, v=node_id)
+
+    def prune(self, before_ms: int) -> int:
+        """Drop reports older than every window that can be asked for; how many. What the nodes are now stays."""
+        return self._tx.change(_PRUNE_APPLIED, before=before_ms) + self._tx.change(_PRUNE_PRESENT, before=before_ms)
 
     def latencies(self, from_ms: int, to_ms: int, live_ms: int) -> Iterator[tuple[int, int, int | None]]:
         """Feed rows committed in the window: sequence, commit, and the latest application of its nodes, all in milliseconds.

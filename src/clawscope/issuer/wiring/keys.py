@@ -97,12 +97,14 @@ class KeyPart:
         activate = ActivateKey(self._store, self._base.clock, self._vault, self._rules, self._transparency)
         rotate = RotateKey(self._store, self._base.clock, self._vault, self._rules)
         moves = RunScheduledMoves(self._store, self._base.clock, self._vault, self._rules, activate, rotate)
+        slo = ReportSlo(self._store, self._base.clock, self._rules)
         leaves = [] if self._transparency is None else [Job("keys.leaves", 2, PublishKeyLeaves(self._store, self._transparency))]
         return [
             Job("keys.moves", 1, partial(_move, moves)),
             Job("keys.node", _HEARTBEAT_S, self._node.report, leased=False),
             Job("keys.lost_nodes", 30, self._acknowledge.tell_lost),
-            Job("keys.slo", 60, ReportSlo(self._store, self._base.clock, self._rules).hourly),
+            Job("keys.slo", 60, slo.hourly),
+            Job("keys.prune", 3600, slo.prune),
             *leaves,
         ]
 

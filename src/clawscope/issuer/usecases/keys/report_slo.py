@@ -8,7 +8,7 @@ from clawscope.issuer.domain import events
 from clawscope.issuer.domain.key_errors import REVOCATION_SLO_REPORT_FAILED
 from clawscope.issuer.domain.key_rules import KeyRules
 from clawscope.issuer.domain.rows import NodeState
-from clawscope.issuer.domain.slo import SloTally, window
+from clawscope.issuer.domain.slo import MOST_WINDOW_HOURS, SloTally, window
 from clawscope.issuer.ports import Store, Work
 from clawscope.kernel.clock import Clock, iso_ms
 from clawscope.kernel.errors import Refusal
@@ -36,6 +36,11 @@ class ReportSlo:
         except Refusal as refusal:
             raise REVOCATION_SLO_REPORT_FAILED("the store cannot be read; retry in a moment") from refusal
         return report
+
+    async def prune(self) -> int:
+        """Drop node reports beyond the longest window, and an hour; how many."""
+        before_ms = self._clock.now_ms() - (MOST_WINDOW_HOURS + 1) * 3_600_000
+        return await self._store.transact(lambda work: int(work.nodes.prune(before_ms)))
 
     async def hourly(self) -> bool:
         """Keep a report if the newest kept one is an hour old; whether one was kept. Raises as the report."""
