@@ -45,7 +45,7 @@ docs-fresh: $(STAMP) ## Fail if docs/reference is not what the registries say
 	$(BIN)/python -m tools.reference --check
 
 bench: setup $(call node_stamps,$(PEER_FOLDERS)) ## Measure against the peers; writes docs/benchmarks.md
-	$(BIN)/python -m bench.run --write
+	$(BIN)/python -m bench.run --write --postgres
 
 soak: setup ## The long runs: millions of mutations, kills under load
 	$(BIN)/pytest -q -m soak

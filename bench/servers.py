@@ -24,6 +24,7 @@ PEER_CLIENT = "client_id=bench&client_secret=bench-secret-of-the-peer-only"
 _START_S = 60.0
 _STOP_S = 15.0
 _CLAWSCOPE_SETTINGS = (
+    "CLAWSCOPE_ISSUER_URL=https://clawscope.example",
     "CLAWSCOPE_ISSUER_INTROSPECT_ANONYMOUS_PER_S=0",
     "CLAWSCOPE_ISSUER_PROTECTED_AUTH_MODE=either",
 )

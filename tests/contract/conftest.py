@@ -90,10 +90,15 @@ def database(request: pytest.FixtureRequest, make_database: Callable[[str], Data
     return make_database(request.param)
 
 
-def _postgres_database(server_url: str) -> str:
+def new_postgres_database(server_url: str) -> str:
+    """The URL of a database without any table."""
     name = f"t{uuid.uuid4().hex}"
     asyncio.run(_create(server_url, name))
-    url = server_url.replace("/postgres?", f"/{name}?")
+    return server_url.replace("/postgres?", f"/{name}?")
+
+
+def _postgres_database(server_url: str) -> str:
+    url = new_postgres_database(server_url)
     asyncio.run(_fill(url))
     return url
 

@@ -32,7 +32,14 @@ def issue(work: Any, *, kid: str = "k1", at: int = NOW, ttl_s: int = 600, **clai
 def revoke(work: Any, **changes: Any) -> FeedRow:
     """Append a feed row for a token."""
     sequence = work.revocations.next_sequence()
-    values: dict[str, Any] = {"kind": "token", "exp": NOW + 600, "reason": "r", "revoked_by": "op", "revoked_at": NOW, "committed_at_ms": NOW * 1000}
+    values: dict[str, Any] = {
+        "kind": "token",
+        "exp": NOW + 600,
+        "reason": "r",
+        "revoked_by": "op",
+        "revoked_at": NOW,
+        "committed_at_ms": NOW * 1000,
+    }
     row = FeedRow(sequence=sequence, **(values | changes))
     work.revocations.add(row)
     return row
@@ -40,12 +47,20 @@ def revoke(work: Any, **changes: Any) -> FeedRow:
 
 def cut(work: Any, dimension: str, value: str, not_before: int = NOW, **changes: Any) -> FeedRow:
     """Append a cut-off."""
-    return revoke(work, kind=CUTOFF, dimension=dimension, value=value, not_before=not_before, cutoff_id=f"cut_{uuid.uuid4().hex}", **changes)
+    return revoke(
+        work, kind=CUTOFF, dimension=dimension, value=value, not_before=not_before, cutoff_id=f"cut_{uuid.uuid4().hex}", **changes
+    )
 
 
 def ask(work: Any, name: str, **changes: Any) -> ApprovalRequest:
     """Append an approval request."""
-    values: dict[str, Any] = {"state": "pending", "request": {"scope": ["a"]}, "requested_by": "op", "created_at": NOW, "expires_at": NOW + 9}
+    values: dict[str, Any] = {
+        "state": "pending",
+        "request": {"scope": ["a"]},
+        "requested_by": "op",
+        "created_at": NOW,
+        "expires_at": NOW + 9,
+    }
     row = ApprovalRequest(work.approvals.next_sequence(), name, **(values | changes))
     work.approvals.add_request(row)
     return row
@@ -53,13 +68,25 @@ def ask(work: Any, name: str, **changes: Any) -> ApprovalRequest:
 
 def spent(number: int, **changes: Any) -> SpentReceipt:
     """A spent receipt."""
-    values: dict[str, Any] = {"payload_hash": f"{number:043d}", "signer_did": "did:key:zS", "receipt_id": f"apr_{number}", "token_hash": "0" * 64}
+    values: dict[str, Any] = {
+        "payload_hash": f"{number:043d}",
+        "signer_did": "did:key:zS",
+        "receipt_id": f"apr_{number}",
+        "token_hash": "0" * 64,
+    }
     return SpentReceipt(**(values | {"jti": str(uuid.uuid4()), "exchanged_at": NOW} | changes))
 
 
 def approve(work: Any, **changes: Any) -> ApprovalRow:
     """Append an approval row."""
-    values: dict[str, Any] = {"receipt_id": "apr_1", "signer_did": "did:key:zS", "outcome": "exchanged", "code": "", "sub": "did:key:zAgent", "at": NOW}
+    values: dict[str, Any] = {
+        "receipt_id": "apr_1",
+        "signer_did": "did:key:zS",
+        "outcome": "exchanged",
+        "code": "",
+        "sub": "did:key:zAgent",
+        "at": NOW,
+    }
     row = ApprovalRow(sequence=work.approvals.next_sequence(), record={"z": 1, "a": "ä"}, **(values | changes))
     work.approvals.add(row)
     return row

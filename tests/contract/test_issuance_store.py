@@ -62,7 +62,7 @@ def test_numbers_have_no_gap_whatever_fails_beside_them(run: Run) -> None:
 @pytest.mark.parametrize("twin", ["jti", "token_hash"])
 def test_one_token_has_one_row(run: Run, twin: str) -> None:
     async def scenario(store: Any) -> None:
-        row = await store.transact(lambda work: issue(work))
+        row = await store.transact(issue)
 
         def again(work: Any) -> None:
             claims = dict(row.claims) if twin == "jti" else {**row.claims, "jti": "another"}
@@ -72,7 +72,7 @@ def test_one_token_has_one_row(run: Run, twin: str) -> None:
         with pytest.raises(Refusal, match="STORE_UNAVAILABLE"):
             await store.transact(again)
         assert await store.read(lambda work: work.issuances.head()) == 1
-        assert (await store.transact(lambda work: issue(work))).sequence == 2
+        assert (await store.transact(issue)).sequence == 2
 
     run(scenario)
 
@@ -103,7 +103,7 @@ def test_pages_go_newest_first_and_exports_in_commit_order_within_reach_and_filt
 
 def test_a_reach_of_nobody_reaches_no_row(run: Run) -> None:
     async def scenario(store: Any) -> None:
-        await store.transact(lambda work: issue(work))
+        await store.transact(issue)
         assert await store.read(lambda work: work.issuances.page(Filters(), Reach(), None, 9)) == []
         assert await store.read(lambda work: work.issuances.page(Filters(), ORG, None, 9)) == []
 
@@ -159,28 +159,44 @@ def test_live_tokens_of_a_claim_value(run: Run, dimension: str) -> None:
 def test_live_tokens_of_a_chain(run: Run) -> None:
     async def scenario(store: Any) -> None:
         await store.transact(lambda work: issue(work, controller_did="did:c", agent_did="did:a"))
-        found = await store.read(lambda work: [work.issuances.live_for("chain", value, NOW, EVERYTHING) for value in ("did:c did:a", "did:c did:b")])
+        found = await store.read(
+            lambda work: [work.issuances.live_for("chain", value, NOW, EVERYTHING) for value in ("did:c did:a", "did:c did:b")]
+        )
         assert found == [1, 0]
 
     run(scenario)
 
 
-def test_revoked_and_cut_tokens_are_no_longer_live_and_a_cut_reaches_as_far_as_its_setter(run: Run) -> None:
+def test_revoked_and_cut_tokens_are_no_longer_live(run: Run) -> None:
     async def scenario(store: Any) -> None:
         def fill(work: Any) -> None:
-            named, hashed, *_ = (issue(work, run_id="r", org_id="org_1") for _ in range(3))
-            issue(work, run_id="r", org_id="org_2")
-            revoke(work, jti=named.claims["jti"], token_hash=named.token_hash)
-            revoke(work, token_hash=hashed.token_hash)
+            rows = [issue(work, run_id="r") for _ in range(3)]
+            revoke(work, jti=rows[0].claims["jti"], token_hash=rows[0].token_hash)
 
         def live(work: Any) -> int:
             return int(work.issuances.live_for("run_id", "r", NOW, EVERYTHING))
 
         await store.transact(fill)
         assert await store.read(live) == 2
-        await store.transact(lambda work: cut(work, "run_id", "r", org_id="org_1"))
-        assert await store.read(live) == 1
+        await store.transact(lambda work: cut(work, "run_id", "r", NOW - 1))
+        assert await store.read(live) == 2
         await store.transact(lambda work: cut(work, "run_id", "r"))
         assert await store.read(live) == 0
+
+    run(scenario)
+
+
+def test_a_former_cut_off_ends_only_what_lay_within_its_reach(run: Run) -> None:
+    async def scenario(store: Any) -> None:
+        def fill(work: Any) -> None:
+            for org_id in ("org_1", "org_2"):
+                issue(work, run_id="r", org_id=org_id)
+            cut(work, "run_id", "r", org_id="org_1")
+
+        await store.transact(fill)
+        counts = await store.read(
+            lambda work: [work.issuances.live_for("run_id", "r", NOW, reach) for reach in (EVERYTHING, ORG, OTHER_ORG)]
+        )
+        assert counts == [1, 0, 1]
 
     run(scenario)

@@ -72,7 +72,7 @@ class MemoryRevocations:
         *,
         bare: bool = False,
         times: Times = (None, None),
-        equal: Mapping[str, str] = {},  # noqa: B006 - never changed
+        equal: Mapping[str, str] = {},
     ) -> list[FeedRow]:
         found = [row for row in self._chosen(reach, times, equal, bare=bare) if before is None or row.sequence < before]
         return found[::-1][:most]
@@ -144,7 +144,8 @@ class MemoryIssuances:
         def is_cut(row: Issuance) -> bool:
             org_id, owner_did = row.claims.get("org_id"), row.claims.get("owner_did")
             return any(
-                row.issued_at <= (cut.not_before or 0) and cut.org_id in (None, org_id) and cut.owner_did in (None, owner_did) for cut in cuts
+                row.issued_at <= (cut.not_before or 0) and cut.org_id in (None, org_id) and cut.owner_did in (None, owner_did)
+                for cut in cuts
             )
 
         live = self.live_rows(dimension, value, now, reach)

@@ -40,17 +40,22 @@ def held_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def open_desk(make_server: MakeServer, tmp_path_factory: pytest.TempPathFactory, held_store: Path) -> OpenDesk:
+def open_desk(make_server: MakeServer, tmp_path_factory: pytest.TempPathFactory, held_store: Path) -> Iterator[OpenDesk]:
     """Opens a desk on a fresh issuer (or on `data`) with managed keys."""
+    desks: list[Desk] = []
 
     def opened(issuer: dict[str, Any] | None = None, *, clock: Clock | None = None, data: Path | None = None, **around: Any) -> Desk:
         folder = data
         if folder is None:
             folder = tmp_path_factory.mktemp("desk")
             shutil.copy(held_store, folder / "clawscope.db")
-        return Desk(make_server(issuer, clock=clock or ManualClock(), data=folder, **around))
+        desks.append(Desk(make_server(issuer, clock=clock or ManualClock(), data=folder, **around)))
+        return desks[-1]
 
-    return opened
+    yield opened
+    # All are told to end before the first is waited for.
+    for desk in desks:
+        desk.served._server.should_exit = True
 
 
 @pytest.fixture

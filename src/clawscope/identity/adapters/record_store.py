@@ -26,7 +26,10 @@ _CHANGE_CONTROLLER = (
 )
 _ROTATED = select(_c.record).where(_c.rotated_to_did == bindparam("d")).order_by(_c.controller_did)
 _OVERDUE = (
-    select(_c.record).where(_c.transfer_expires_at < bindparam("now")).order_by(_c.transfer_expires_at, _c.controller_did).limit(bindparam("n"))
+    select(_c.record)
+    .where(_c.transfer_expires_at < bindparam("now"))
+    .order_by(_c.transfer_expires_at, _c.controller_did)
+    .limit(bindparam("n"))
 )
 _AGENT = select(_a.record).where(_a.controller_did == bindparam("c"), _a.agent_did == bindparam("d"))
 _CHANGE_AGENT = (
@@ -41,7 +44,9 @@ _AGENT_PAGE = (
     .order_by(_a.position)
     .limit(bindparam("n"))
 )
-_LIVE = select(_a.controller_did, _a.agent_did).join(controllers, _a.controller_did == _c.controller_did).where(_a.active == 1, _c.active == 1)
+_LIVE = (
+    select(_a.controller_did, _a.agent_did).join(controllers, _a.controller_did == _c.controller_did).where(_a.active == 1, _c.active == 1)
+)
 _CHAINS = union(
     _LIVE.where(_a.agent_did == bindparam("d")),
     _LIVE.where(_a.controller_did == bindparam("d")),

@@ -119,6 +119,8 @@ def _judge_members(wanted: Wanted) -> None:
 def _judge_others(wanted: Wanted) -> None:
     if wanted.rotation_role is not None and wanted.rotation_role not in purposes.ROLES:
         raise INVALID_REQUEST("rotation_role: is controller or agent")
+    if wanted.rotation_role == "controller" and wanted.controller_did not in (None, wanted.from_did):
+        raise INVALID_REQUEST("controller_did: a controller that rotates is from_did itself")
     for name in ("policy_hash_b64u", "bundle_hash_b64u"):
         value = getattr(wanted, name)
         if value is not None and not is_hash43(value):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,8 +32,12 @@ def remembered(work: Work, challenge_id: str, now: int) -> Challenge:
     return found
 
 
-def presented(work: Work, signed: Signed, purpose: str, fields: Mapping[str, Any], now: int) -> Challenge:
+def presented(
+    work: Work, signed: Signed, purpose: str, fields: Mapping[str, Any], now: int, also: Callable[[Challenge], None] | None = None
+) -> Challenge:
     """The challenge a signed call presents, judged up to OWNER; the caller's own checks follow, then `check_signed`.
+
+    `also` is a further look at what the challenge was made for.
 
     (1) `CHALLENGE_NOT_FOUND`, (2) `CHALLENGE_PURPOSE_MISMATCH`, (3) `CHALLENGE_CONTEXT_MISMATCH`, (4) `CHALLENGE_EXPIRED`,
     (5) `OWNER_BINDING_REQUIRED`.
@@ -43,6 +47,8 @@ def presented(work: Work, signed: Signed, purpose: str, fields: Mapping[str, Any
         raise errors.CHALLENGE_PURPOSE_MISMATCH(f"this needs a challenge of purpose {purpose}")
     if not challenge.is_for(signed.owner_did, fields):  # 3
         raise errors.CHALLENGE_CONTEXT_MISMATCH("the request differs from what the challenge was made for")
+    if also is not None:
+        also(challenge)
     refuse_expired(challenge, now)  # 4
     require_bound(work, signed.owner_did, errors.OWNER_BINDING_REQUIRED)  # 5
     return challenge

@@ -18,6 +18,7 @@ from clawscope.infra.db.errors import meaning
 from clawscope.infra.db.tx import Tx
 from clawscope.kernel.clock import monotonic_us
 from clawscope.kernel.codes import STORE_UNAVAILABLE
+from clawscope.kernel.errors import Refusal
 
 Value = TypeVar("Value")
 
@@ -78,6 +79,7 @@ class SqliteDatabase:
         self._queue: queue.Queue[_Waiting | None] = queue.Queue(_MOST_WAITING)
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="db-reader")
         self._glances: dict[Select[Any], str] = {}
+        self._asking: dict[str, list[asyncio.Future[Sequence[Any] | None]]] = {}
         self._glancer: Any = None
         self._closed = False
         self._writer = threading.Thread(target=self._write_all, name="db-writer", daemon=True)
@@ -101,11 +103,20 @@ class SqliteDatabase:
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, function)
 
     async def glance(self, statement: Select[Any]) -> Sequence[Any] | None:
-        """See `Database.glance`. Runs in place: a WAL reader never waits, and sharing one read would cost more than the read."""
+        """See `Database.glance`. Read in the event loop itself: a WAL reader never waits, a hop to a thread would cost more."""
         text = self._glances.get(statement)
         if text is None:
             text = self._glances[statement] = str(statement.compile(self._reader_engine, compile_kwargs={"literal_binds": True}))
-        return self._look(text)
+        loop = asyncio.get_running_loop()
+        mine: asyncio.Future[Sequence[Any] | None] = loop.create_future()
+        asking = self._asking.get(text)
+        if asking is None:
+            # All who ask before the loop comes round share one read, begun after each of them asked.
+            self._asking[text] = [mine]
+            loop.call_soon(self._tell_all, text)
+        else:
+            asking.append(mine)
+        return await mine
 
     async def close(self) -> None:
         """See `Database.close`."""
@@ -117,6 +128,19 @@ class SqliteDatabase:
             self._glancer.close()
         self._writer_engine.dispose()
         self._reader_engine.dispose()
+
+    def _tell_all(self, text: str) -> None:
+        asking = self._asking.pop(text)
+        try:
+            found = self._look(text)
+        except Refusal as refusal:
+            for one in asking:
+                if not one.done():
+                    one.set_exception(refusal)
+            return
+        for one in asking:
+            if not one.done():
+                one.set_result(found)
 
     def _look(self, text: str) -> Sequence[Any] | None:
         # The driver's own connection: outside a transaction each statement sees the newest commit.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from sqlalchemy import Select, and_, bindparam, exists, func, select, true
+from sqlalchemy import Select, and_, bindparam, exists, func, or_, select, true
 
 from clawscope.infra.db.tx import Tx
 from clawscope.issuer.adapters.tables import issuances, revocations
@@ -104,16 +104,16 @@ class SqlIssuances:
 
     def live_for(self, dimension: str, value: str, now: int, reach: Reach) -> int:
         """How many unexpired tokens carry a claim value, within a reach; one revoked by name or by a former cut-off counts no more."""
-        former = select(func.max(revocations.c.not_before)).where(revocations.c.dimension == dimension, revocations.c.value == value)
-        cut = func.coalesce(former.scalar_subquery(), -1)
-        revoked = exists().where(revocations.c.jti == _c.jti)
-        return self._count(
-            select(func.count()).where(selects(dimension, value), _c.exp > now, _c.issued_at > cut, ~revoked, within(_c, reach))
+        r = revocations.c
+        cut = exists().where(
+            r.dimension == dimension,
+            r.value == value,
+            r.not_before >= _c.issued_at,
+            or_(r.org_id.is_(None), r.org_id == _c.org_id),
+            or_(r.owner_did.is_(None), r.owner_did == _c.owner_did),
         )
-
-    def live_of_kid(self, kid: str, now: int) -> int:
-        """How many unexpired tokens a key has signed."""
-        return self._count(_KID_LIVE, v=kid, now=now)
+        revoked = exists().where(r.jti == _c.jti)
+        return self._count(select(func.count()).where(selects(dimension, value), _c.exp > now, ~cut, ~revoked, within(_c, reach)))
 
     def live_rows(self, dimension: str, value: str, now: int, reach: Reach) -> list[Issuance]:
         """The unexpired tokens that carry a claim value, within a reach."""

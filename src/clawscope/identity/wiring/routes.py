@@ -1,0 +1,56 @@
+"""The use cases behind identity's routes, and the routes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from clawscope.identity.adapters.audit_routes import AuditRoutes
+from clawscope.identity.adapters.binding_routes import BindingRoutes
+from clawscope.identity.adapters.change_routes import ChangeRoutes
+from clawscope.identity.adapters.controller_routes import ControllerRoutes
+from clawscope.identity.usecases.bind_did import BindDid
+from clawscope.identity.usecases.confirm_rotation import ConfirmRotation
+from clawscope.identity.usecases.deactivate import Deactivate
+from clawscope.identity.usecases.open_challenge import OpenChallenge
+from clawscope.identity.usecases.open_control_challenge import OpenControlChallenge
+from clawscope.identity.usecases.read_audit import ReadAudit
+from clawscope.identity.usecases.register_agent import RegisterAgent
+from clawscope.identity.usecases.register_controller import RegisterController
+from clawscope.identity.usecases.revoke_binding import RevokeBinding
+from clawscope.identity.usecases.set_policy import SetPolicy
+from clawscope.identity.usecases.transfer_controller import TransferController
+from clawscope.infra.http.endpoint import Endpoint
+
+if TYPE_CHECKING:
+    from clawscope.identity.wiring.identity import Identity
+
+
+def identity_endpoints(identity: Identity) -> list[Endpoint]:
+    """Every route of identity.md."""
+    return [*_bindings(identity), *_controllers(identity), *AuditRoutes(ReadAudit(identity.store)).endpoints(identity.doors)]
+
+
+def _bindings(identity: Identity) -> list[Endpoint]:
+    store, clock, rules = identity.store, identity.base.clock, identity.rules
+    routes = BindingRoutes(
+        OpenChallenge(store, clock, rules),
+        OpenControlChallenge(store, clock, rules),
+        BindDid(store, clock),
+        RevokeBinding(store, clock, identity.neighbours.cut_offs),
+        identity.reads,
+        rules,
+    )
+    return routes.endpoints(identity.doors)
+
+
+def _controllers(identity: Identity) -> list[Endpoint]:
+    store, clock, rules, cut_offs = identity.store, identity.base.clock, identity.rules, identity.neighbours.cut_offs
+    routes = ControllerRoutes(
+        RegisterController(store, clock, cut_offs, rules),
+        RegisterAgent(store, clock, rules),
+        SetPolicy(store, clock, cut_offs, rules),
+        Deactivate(store, clock, cut_offs),
+        identity.reads,
+    )
+    changes = ChangeRoutes(ConfirmRotation(store, clock, cut_offs, rules), TransferController(store, clock, cut_offs, rules))
+    return [*routes.endpoints(identity.doors), *changes.endpoints(identity.doors, routes.known)]
