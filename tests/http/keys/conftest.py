@@ -90,7 +90,8 @@ class Deployment:
         """What SIGHUP does once the variables have changed."""
 
         def reread() -> IssuerSettings:
-            return self.settings(environ, more or {})[0].sections["issuer"]  # type: ignore[no-any-return]
+            settings: IssuerSettings = self.settings(environ, more or {})[0].sections["issuer"]
+            return settings
 
         application = desk.served.application
         # Signals reach the main thread only, so the handler's work is called for.

@@ -115,6 +115,10 @@ class SqlIssuances:
         revoked = exists().where(r.jti == _c.jti)
         return self._count(select(func.count()).where(selects(dimension, value), _c.exp > now, ~cut, ~revoked, within(_c, reach)))
 
+    def live_of_kid(self, kid: str, now: int) -> int:
+        """How many unexpired tokens a key has signed."""
+        return self._count(_KID_LIVE, v=kid, now=now)
+
     def live_rows(self, dimension: str, value: str, now: int, reach: Reach) -> list[Issuance]:
         """The unexpired tokens that carry a claim value, within a reach."""
         return [_read(row) for row in self._tx.rows(select(issuances).where(selects(dimension, value), _c.exp > now, within(_c, reach)))]
