@@ -22,13 +22,15 @@ class OwnNode:
         self._node_id = node_id
         self._acknowledge = acknowledge
         self._view = view
+        self._told = -1
         self._soon: asyncio.Task[None] | None = None
         view.on_change(self._changed)
 
     async def report(self, *, leaving: bool = False) -> None:
         """Tell the last sequence applied here."""
+        self._told = self._view.revocations.sequence
         try:
-            await self._acknowledge(f"process:{self._node_id}", self._node_id, _KIND, self._view.revocations.sequence, leaving=leaving)
+            await self._acknowledge(f"process:{self._node_id}", self._node_id, _KIND, self._told, leaving=leaving)
         except Refusal as refusal:
             _log.warning("own node not reported", code=refusal.code.name)
 
@@ -43,5 +45,7 @@ class OwnNode:
             self._soon = asyncio.get_running_loop().create_task(self._tell())
 
     async def _tell(self) -> None:
-        await asyncio.sleep(_GATHER_S)
-        await self.report()
+        # What is applied while a report is under way is told by the next one, not by the next heartbeat.
+        while self._told < self._view.revocations.sequence:
+            await asyncio.sleep(_GATHER_S)
+            await self.report()
