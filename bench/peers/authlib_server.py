@@ -34,7 +34,7 @@ class Client:
         """Whether the secret is this client's."""
         return secret == self.client_secret
 
-    def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:  # noqa: ARG002 - authlib's signature
+    def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
         """Whether the client may authenticate this way."""
         return method == "client_secret_post"
 
@@ -60,7 +60,7 @@ def endpoint(key: OKPKey) -> type[IntrospectionEndpoint]:
     class Introspection(IntrospectionEndpoint):  # type: ignore[misc]  # authlib has no types
         CLIENT_AUTH_METHODS = ["client_secret_post"]  # noqa: RUF012 - the name and type authlib asks for
 
-        def query_token(self, token_string: str, token_type_hint: str | None) -> Verified | None:  # noqa: ARG002 - authlib's signature
+        def query_token(self, token_string: str, token_type_hint: str | None) -> Verified | None:
             try:
                 token = jwt.decode(token_string, key, algorithms=["EdDSA"])
                 CLAIMS.validate(token.claims)
@@ -68,7 +68,7 @@ def endpoint(key: OKPKey) -> type[IntrospectionEndpoint]:
                 return None
             return Verified(token.claims)
 
-        def check_permission(self, token: Verified, client: Client, request: object) -> bool:  # noqa: ARG002 - authlib's signature
+        def check_permission(self, token: Verified, client: Client, request: object) -> bool:
             return True
 
         def introspect_token(self, token: Verified) -> dict[str, Any]:

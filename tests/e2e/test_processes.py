@@ -49,9 +49,7 @@ def test_of_two_processes_that_revoke_one_token_one_is_first(pair: list[Process]
     for _ in range(ROUNDS):
         token = pair[0].issue()["token"]
         answers: list[dict[str, Any]] = []
-        threads = [
-            threading.Thread(target=lambda process=process: answers.append(process.revoke(token))) for process in pair for _ in range(2)
-        ]
+        threads = [threading.Thread(target=keep_answer, args=(process, token, answers)) for process in pair for _ in range(2)]
         for thread in threads:
             thread.start()
         for thread in threads:

@@ -6,9 +6,11 @@ from collections.abc import Callable, Collection
 from typing import Any, Protocol, TypeVar
 
 from clawscope.identity.domain.audit import AuditRow
+from clawscope.identity.domain.bundle import ImportMark
 from clawscope.identity.domain.challenge import Challenge
 from clawscope.identity.domain.records import Agent, Alias, Binding, Controller
 from clawscope.kernel.events import Event
+from clawscope.protocol.keys import SigningKey
 
 Value = TypeVar("Value")
 
@@ -50,6 +52,7 @@ class Agents(Protocol):
     def add(self, agent: Agent) -> None: ...
     def change(self, agent: Agent) -> None: ...
     def all_of(self, controller_did: str) -> list[Agent]: ...
+    def active_of(self, controller_did: str, most: int) -> list[Agent]: ...
     def page(self, controller_did: str, after: int, most: int) -> list[tuple[int, Agent]]: ...
     def chains_of(self, did: str) -> int: ...
 
@@ -62,6 +65,15 @@ class Aliases(Protocol):
     def of_controller(self, controller_did: str) -> list[Alias]: ...
     def put(self, alias: Alias) -> None: ...
     def drop(self, alias: Alias) -> None: ...
+
+
+class Imports(Protocol):
+    """Bundles taken before; never forgotten."""
+
+    def is_known(self, owner_did: str, bundle_hash_b64u: str) -> bool: ...
+    def add(self, owner_did: str, bundle_hash_b64u: str, at: int) -> None: ...
+    def mark(self, issuer: str, owner_did: str, controller_did: str) -> ImportMark | None: ...
+    def set_mark(self, issuer: str, owner_did: str, controller_did: str, mark: ImportMark) -> None: ...
 
 
 class Audit(Protocol):
@@ -89,6 +101,7 @@ class Work(Protocol):
     controllers: Controllers
     agents: Agents
     aliases: Aliases
+    imports: Imports
     audit: Audit
     events: Events
     transaction: Any
@@ -111,4 +124,16 @@ class CutOffs(Protocol):
         `<controller> <agent>`; or `controller_owner`, value `<controller> <owner>`; or `controller_scopes`, value `<controller>` and
         the scopes, joined by blanks: tokens of that controller holding one of them.
         """
+        ...
+
+
+class StatementKeys(Protocol):
+    """The keys that sign our statements (keys.md §1)."""
+
+    def current(self) -> tuple[str, SigningKey] | None:
+        """The kid and key that sign now, if any."""
+        ...
+
+    def public(self, kid: str) -> bytes | None:
+        """The public key of a kid that is or was ours and is still accepted."""
         ...

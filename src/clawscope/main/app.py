@@ -9,6 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from clawscope import __version__
+from clawscope.identity.settings import IdentitySettings
+from clawscope.identity.wiring import Base as IdentityBase
+from clawscope.identity.wiring import Identity
+from clawscope.identity.wiring import Neighbours as IdentityNeighbours
 from clawscope.infra.bell.settings import BellSettings
 from clawscope.infra.config.loading import ConfigProblems, Loaded
 from clawscope.infra.db.database import Database
@@ -31,7 +35,7 @@ from clawscope.issuer.wiring import Base, Issuer, Neighbours, issuer_endpoints
 from clawscope.kernel.clock import Clock, SystemClock
 from clawscope.kernel.events import Event
 from clawscope.kernel.ids import random_hex
-from clawscope.main.introductions import issuer_neighbours
+from clawscope.main.introductions import IssuerCutOffs, issuer_neighbours
 from clawscope.main.not_ready import NotReadyToStart
 from clawscope.main.telemetry import TelemetryOut
 
@@ -76,8 +80,11 @@ class Application:
         self._telemetry = TelemetryOut(loaded.sections["telemetry"], self.metrics)
         ring = self._bell.ring if self._bell is not None else _silence
         base = Base(self.database, self.clock, self._telemetry.facts, self.metrics, ring, self._bell is not None, f"issuer-{random_hex(4)}")
-        self._neighbours = neighbours or issuer_neighbours(self.issuer_settings)
+        cut_offs = IssuerCutOffs()
+        self.identity = self._identity(loaded.sections["identity"], cut_offs)
+        self._neighbours = neighbours or issuer_neighbours(self.issuer_settings, self.identity)
         self.issuer = Issuer(self.issuer_settings, base, self._neighbours)
+        cut_offs.connect(self.issuer)
         self._idempotency = Idempotency(self.database, self.clock, self.issuer_settings.idempotency_ttl_s)
         # Without anybody to deliver to, events wait in the outbox for their readers, and are trimmed by age.
         shown = loaded.sections["telemetry"].log_level in ("debug", "info")
@@ -85,16 +92,27 @@ class Application:
         self._jobs: JobRunner | None = None
         self._reread = reread
 
+    def _identity(self, settings: IdentitySettings, cut_offs: IssuerCutOffs) -> Identity | None:
+        """Identity is served where it has a name; elsewhere it is asked over HTTP, or not at all."""
+        if not settings.service_did:
+            return None
+        return Identity(settings, IdentityBase(self.database, self.clock), IdentityNeighbours(cut_offs))
+
     async def start(self) -> None:
         """Open, check, load. Raises `NotReadyToStart`, and refusals of the store."""
         standing = await standing_version(self.database)
         if standing != HEAD:
-            raise NotReadyToStart(f"the database schema is at {standing or 'nothing'}, this version needs {HEAD}: run `clawscope migrate`")
+            stands = standing or "nothing"
+            raise NotReadyToStart(f"the database schema is at {stands}, this version needs {HEAD}: run `clawscope migrate`")
         await self._check_clock()
         await self.issuer.start()
+        if self.identity is not None:
+            await self.identity.start()
         if self._bell is not None:
             self._bell.listen(self.issuer.look)
-        self._jobs = JobRunner(self.database, self.clock, [*self.issuer.jobs(), *self._own_jobs()])
+        self._jobs = JobRunner(
+            self.database, self.clock, [*self.issuer.jobs(), *(self.identity.jobs() if self.identity else ()), *self._own_jobs()]
+        )
         self._jobs.start()
         if self._reread is not None:
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._on_hangup)
@@ -116,7 +134,7 @@ class Application:
     def endpoints(self) -> list[Endpoint]:
         """Every route of this process."""
         probes = Probes(__version__, self.metrics, self._standing, [self.issuer.health])
-        endpoints = [*probes.endpoints(), *issuer_endpoints(self.issuer)]
+        endpoints = [*probes.endpoints(), *issuer_endpoints(self.issuer), *(self.identity.endpoints() if self.identity else ())]
         probes.describe(document(endpoints, __version__))
         return endpoints
 

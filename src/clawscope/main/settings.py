@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from clawscope.identity.settings import IdentitySettings
 from clawscope.infra.bell.settings import BellSettings
 from clawscope.infra.db.settings import DbSettings
 from clawscope.infra.http.settings import ServerSettings
@@ -16,4 +17,5 @@ SECTIONS: Mapping[str, type] = {
     "bell": BellSettings,
     "telemetry": TelemetrySettings,
     "issuer": IssuerSettings,
+    "identity": IdentitySettings,
 }

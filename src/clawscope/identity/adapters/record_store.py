@@ -38,6 +38,7 @@ _CHANGE_AGENT = (
     .values(active=bindparam("on"), record=bindparam("r"))
 )
 _AGENTS = select(_a.record).where(_a.controller_did == bindparam("c")).order_by(_a.agent_did)
+_ACTIVE_AGENTS = _AGENTS.where(_a.active == 1).limit(bindparam("n"))
 _AGENT_PAGE = (
     select(_a.position, _a.record)
     .where(_a.controller_did == bindparam("c"), _a.position > bindparam("after"))
@@ -127,6 +128,10 @@ class SqlAgents:
     def all_of(self, controller_did: str) -> list[Agent]:
         """Every agent of a controller, in text order."""
         return [_agent(row.record) for row in self._tx.rows(_AGENTS, c=controller_did)]
+
+    def active_of(self, controller_did: str, most: int) -> list[Agent]:
+        """Active agents of a controller, in text order."""
+        return [_agent(row.record) for row in self._tx.rows(_ACTIVE_AGENTS, c=controller_did, n=most)]
 
     def page(self, controller_did: str, after: int, most: int) -> list[tuple[int, Agent]]:
         """Agents of a controller beyond a position, with their positions."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from clawscope.identity.adapters.audit_store import SqlAudit
+from clawscope.identity.adapters.import_store import SqlImports
 from clawscope.identity.adapters.proof_store import SqlBindings, SqlChallenges
 from clawscope.identity.adapters.record_store import SqlAgents, SqlAliases, SqlControllers
 from clawscope.infra.db.database import Database, Transactor
@@ -20,6 +21,7 @@ class SqlWork:
         self.controllers = SqlControllers(tx)
         self.agents = SqlAgents(tx)
         self.aliases = SqlAliases(tx)
+        self.imports = SqlImports(tx)
         self.audit = SqlAudit(tx)
         self.events = Outbox(tx)
 

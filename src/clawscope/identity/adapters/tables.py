@@ -84,5 +84,26 @@ audit = Table(
     Index("identity_audit_subject", "subject_did", "sequence"),
 )
 
+# Which bundles an owner imported: remembered for ever, so that none is taken twice.
+imports = Table(
+    "identity_imports",
+    metadata,
+    Column("owner_did", String(256), primary_key=True),
+    Column("bundle_hash_b64u", String(43), primary_key=True),
+    Column("imported_at", BigInteger, nullable=False),
+)
+
+# The last bundle taken of each source: its number, its hash, and the version it left here.
+import_marks = Table(
+    "identity_import_marks",
+    metadata,
+    Column("issuer", String(512), primary_key=True),
+    Column("owner_did", String(256), primary_key=True),
+    Column("controller_did", String(256), primary_key=True),
+    Column("sequence", BigInteger, nullable=False),
+    Column("bundle_hash_b64u", String(43), nullable=False),
+    Column("version", BigInteger, nullable=False),
+)
+
 # Numbers in the order of commits; the migration sets them to 0.
 SEQUENCES = ("identity_audit", "identity_agents")

@@ -104,6 +104,20 @@ class TransferConfirmBody(SignedBody, frozen=True):
     transfer_to_owner_did: str | None = None
 
 
+class ExportBody(SignedBody, frozen=True):
+    """A controller to export (identity.md §8)."""
+
+    controller_did: str
+    agent_did: str | None = None
+    audience: list[str] | None = None
+
+
+class ImportBody(SignedBody, frozen=True):
+    """A bundle to import; its own shape is judged apart."""
+
+    bundle: dict[str, Any]
+
+
 class PageQuery(Strict, frozen=True):
     """A page of a list."""
 

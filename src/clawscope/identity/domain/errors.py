@@ -46,3 +46,18 @@ TRANSFER_CONTEXT_MISMATCH = code("TRANSFER_CONTEXT_MISMATCH", 400, "The target o
 TRANSFER_ALREADY_PENDING = code("TRANSFER_ALREADY_PENDING", 409, "A transfer of this controller is already pending.")
 TRANSFER_NOT_PENDING = code("TRANSFER_NOT_PENDING", 409, "No transfer of this controller is pending.")
 TRANSFER_OWNER_MISMATCH = code("TRANSFER_OWNER_MISMATCH", 403, "The pending transfer is between other owners.")
+
+# §8: export and import
+EXPORT_SIGNING_NOT_CONFIGURED = code("EXPORT_SIGNING_NOT_CONFIGURED", 503, "No statement key signs exports here.", retry_after_s=2)
+EXPORT_TOO_LARGE = code("EXPORT_TOO_LARGE", 413, "The controller has more agents than one bundle holds; export by agent.")
+IMPORT_BUNDLE_INVALID = code("IMPORT_BUNDLE_INVALID", 400, "The bundle does not have the shape of an identity export.")
+IMPORT_BUNDLE_TAMPERED = code("IMPORT_BUNDLE_TAMPERED", 409, "The bundle's payload is not what its hash says; never retry it.")
+IMPORT_BUNDLE_STALE = code("IMPORT_BUNDLE_STALE", 409, "The bundle is too old; export anew from the source owner.")
+IMPORT_BUNDLE_SIGNATURE_INVALID = code("IMPORT_BUNDLE_SIGNATURE_INVALID", 401, "The bundle is not signed by a trusted exporter.")
+IMPORT_BUNDLE_NOT_YET_VALID = code("IMPORT_BUNDLE_NOT_YET_VALID", 409, "The bundle was exported in the future.")
+IMPORT_AUDIENCE_MISMATCH = code("IMPORT_AUDIENCE_MISMATCH", 409, "The bundle is meant for another service.")
+IMPORT_OWNER_MISMATCH = code("IMPORT_OWNER_MISMATCH", 409, "The bundle belongs to another owner.")
+IMPORT_REVOKED_RECORD = code("IMPORT_REVOKED_RECORD", 409, "The bundle holds something that is inactive, or ended here.")
+IMPORT_CONTROLLER_CONFLICT = code("IMPORT_CONTROLLER_CONFLICT", 409, "The controller stands here in a state that is not merged.")
+IMPORT_AGENT_CONFLICT = code("IMPORT_AGENT_CONFLICT", 409, "An agent that is live here was rotated away in the bundle.")
+IMPORT_ALIAS_CONFLICT = code("IMPORT_ALIAS_CONFLICT", 409, "An alias stands here with another target or role; settle continuity first.")

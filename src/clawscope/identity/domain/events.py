@@ -26,6 +26,8 @@ TRANSFER_CANCELLED = _named("controller_transfer_cancelled", "A pending transfer
 TRANSFER_EXPIRED = _named("controller_transfer_expired", "A pending transfer ran out of time.")
 CONTROLLER_DEACTIVATED = _named("controller_deactivated", "A controller was taken out of service.")
 AGENT_DEACTIVATED = _named("agent_deactivated", "An agent was taken out of service.")
+EXPORTED = _named("identity_export_generated", "A controller was exported with its agents and aliases.")
+IMPORTED = _named("identity_import_completed", "A controller was imported with its agents and aliases.")
 
 TOKENS_CUT_OFF = event_name("identity.tokens_cut_off.v1", "Tokens minted from what ended were cut off.")
 REQUEST_REFUSED = event_name("identity.request_refused.v1", "A request to identity was refused.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from clawscope.identity.domain.policy import PolicyRules
@@ -9,7 +10,10 @@ from clawscope.identity.domain.policy import PolicyRules
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """`service_did` is ours; times in seconds; `consent_required` asks for the subject's own signature."""
+    """`service_did` is ours; times in seconds; `consent_required` asks for the subject's own signature.
+
+    `trusted_exporters` holds the public keys of each issuer by kid.
+    """
 
     service_did: str
     challenge_ttl_s: int = 600
@@ -18,3 +22,6 @@ class Rules:
     consent_required: bool = False
     transfer_ttl_s: int = 604800
     open_challenges_per_did: int = 256
+    import_max_age_s: int = 86400
+    export_max_agents: int = 20000
+    trusted_exporters: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)

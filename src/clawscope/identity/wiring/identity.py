@@ -12,7 +12,7 @@ from clawscope.identity.adapters.store import identity_store
 from clawscope.identity.domain.challenge import REMEMBERED_S
 from clawscope.identity.domain.policy import PolicyRules
 from clawscope.identity.domain.rules import Rules
-from clawscope.identity.settings import IdentitySettings
+from clawscope.identity.settings import IdentitySettings, exporter_keys
 from clawscope.identity.usecases.expire_transfers import ExpireTransfers
 from clawscope.identity.usecases.read_identity import ReadIdentity
 from clawscope.identity.wiring.routes import identity_endpoints
@@ -87,4 +87,7 @@ def _rules(settings: IdentitySettings) -> Rules:
         consent_required=settings.subject_consent == "required",
         transfer_ttl_s=settings.transfer_ttl_s,
         open_challenges_per_did=settings.open_challenges_per_did,
+        import_max_age_s=settings.import_max_age_s,
+        export_max_agents=settings.export_max_agents,
+        trusted_exporters={issuer: exporter_keys(text) for issuer, text in settings.trusted_exporters.items()},
     )

@@ -11,6 +11,8 @@ from clawscope.identity.adapters.controller_routes import ControllerRoutes
 from clawscope.identity.usecases.bind_did import BindDid
 from clawscope.identity.usecases.confirm_rotation import ConfirmRotation
 from clawscope.identity.usecases.deactivate import Deactivate
+from clawscope.identity.usecases.export_identity import ExportIdentity
+from clawscope.identity.usecases.import_identity import ImportIdentity
 from clawscope.identity.usecases.open_challenge import OpenChallenge
 from clawscope.identity.usecases.open_control_challenge import OpenControlChallenge
 from clawscope.identity.usecases.read_audit import ReadAudit
@@ -52,5 +54,11 @@ def _controllers(identity: Identity) -> list[Endpoint]:
         Deactivate(store, clock, cut_offs),
         identity.reads,
     )
-    changes = ChangeRoutes(ConfirmRotation(store, clock, cut_offs, rules), TransferController(store, clock, cut_offs, rules))
+    keys = identity.neighbours.statement_keys
+    changes = ChangeRoutes(
+        ConfirmRotation(store, clock, cut_offs, rules),
+        TransferController(store, clock, cut_offs, rules),
+        ExportIdentity(store, clock, keys, rules),
+        ImportIdentity(store, clock, keys, rules),
+    )
     return [*routes.endpoints(identity.doors), *changes.endpoints(identity.doors, routes.known)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from clawscope.identity.adapters.no_cut_offs import NoCutOffs
-from clawscope.identity.ports import CutOffs
+from clawscope.identity.ports import CutOffs, StatementKeys
 from clawscope.infra.db.database import Database
 from clawscope.kernel.clock import Clock
 
@@ -20,6 +20,7 @@ class Base:
 
 @dataclass(frozen=True, slots=True)
 class Neighbours:
-    """What other slices offer identity."""
+    """What other slices offer identity; without statement keys nothing is exported."""
 
     cut_offs: CutOffs = field(default_factory=NoCutOffs)
+    statement_keys: StatementKeys | None = None

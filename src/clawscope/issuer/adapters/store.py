@@ -96,13 +96,17 @@ def latest_second(work: SqlWork) -> int:
     return max(work.issuances.latest_second(), work.revocations.latest_second(), latest["generated_at"] if latest else 0)
 
 
+MakeWork = Callable[[Tx], SqlWork]
+
+
+def issuer_work(clock: Clock, idempotency_ttl_s: int, ring: Callable[[], None]) -> MakeWork:
+    """Makes the issuer's unit of work on a transaction; `ring` is called after a commit that adds to the feed or the key log."""
+    return lambda tx: SqlWork(tx, clock, idempotency_ttl_s, ring)
+
+
 def issuer_store(database: Database, clock: Clock, idempotency_ttl_s: int, ring: Callable[[], None]) -> Transactor:
-    """The issuer's store on a database; `ring` is called after each commit that adds to the feed or the key log."""
-
-    def make(tx: Tx) -> SqlWork:
-        return SqlWork(tx, clock, idempotency_ttl_s, ring)
-
-    return Transactor(database, make)
+    """The issuer's store on a database."""
+    return Transactor(database, issuer_work(clock, idempotency_ttl_s, ring))
 
 
 class SqlWatermark:

@@ -6,14 +6,17 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+from clawscope.infra.db.database import Transactor
+from clawscope.infra.db.tx import Tx
 from clawscope.infra.jobs.runner import Job
 from clawscope.issuer.adapters.credentials import Credentials, NoApiTokens, OperatorKeys
 from clawscope.issuer.adapters.current_view import CurrentView
 from clawscope.issuer.adapters.denials import Denials
 from clawscope.issuer.adapters.follow import Followers
 from clawscope.issuer.adapters.gate import Gatekeeper
-from clawscope.issuer.adapters.store import SqlWatermark, issuer_store, latest_second
+from clawscope.issuer.adapters.store import SqlWatermark, issuer_work, latest_second
 from clawscope.issuer.settings import IssuerSettings
+from clawscope.issuer.usecases.end_tokens import EndTokens
 from clawscope.issuer.usecases.publish_issuances import PublishIssuances
 from clawscope.issuer.usecases.read_feed import ReadFeed
 from clawscope.issuer.usecases.read_token import ReadToken, VerifiedCache
@@ -33,7 +36,8 @@ class Issuer:
         self.settings = settings
         self.base = base
         self.neighbours = neighbours
-        self.store = issuer_store(base.database, base.clock, settings.idempotency_ttl_s, self._ring)
+        self._make_work = issuer_work(base.clock, settings.idempotency_ttl_s, self._ring)
+        self.store = Transactor(base.database, self._make_work)
         self.keys = KeyPart(settings, self.store, base, neighbours.log)
         self.view = CurrentView(self.store, SqlWatermark(base.database), self.keys.load, base.clock)
         self.denials = Denials(self.store, base.clock, base.telemetry, base.metrics)
@@ -54,6 +58,7 @@ class Issuer:
         self.followers = Followers(
             self.view, self.feed, base.clock, heartbeat_s=settings.sse_heartbeat_s, max_subscribers=settings.sse_max_subscribers
         )
+        self._end = EndTokens(base.clock, hard_max_ttl_s=settings.hard_max_ttl_s, clock_skew_s=settings.clock_skew_s)
         self._publish = PublishIssuances(self.store, neighbours.log)
         self._looking: set[asyncio.Task[None]] = set()
 
@@ -78,6 +83,11 @@ class Issuer:
     async def latest_commit(self) -> int:
         """The latest second the store knows of, to notice a clock that runs behind it; 0 for an empty store."""
         return await self.store.read(latest_second)
+
+    def end_tokens(self, transaction: Tx, dimension: str, value: str, reason: str) -> None:
+        """End tokens in a neighbour's transaction: what they rested on ends with it (see `EndTokens`)."""
+        work: Any = transaction.work(self._make_work)
+        self._end(work, dimension, value, reason)
 
     def ready(self) -> Mapping[str, bool]:
         """What must stand before requests are served."""
