@@ -21,7 +21,7 @@ _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 # Possessive quantifiers and look-behinds keep every pattern linear: log texts may be long and hostile.
 _B64 = "A-Za-z0-9_+/="  # beside the hyphen, which must stand last
-_DOTTED = re.compile(rf"(?<![{_B64}.-])[{_B64}-]++(?:\.[{_B64}-]*+)++")
+_DOTTED = re.compile(rf"(?<![{_B64}.-])\.*+[{_B64}-]++(?:\.[{_B64}-]*+)++")
 _JOSE_START = re.compile(r"ey[AJ]|ew[o0]")  # base64 of `{"`, `{ ` or `{` and a line end
 _SHAPES = (
     (
