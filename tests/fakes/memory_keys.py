@@ -175,3 +175,5 @@ class MemoryStore:
 
     async def read(self, function: Callable[[Any], Any]) -> Any:
         return function(copy.deepcopy(self.work, {id(self.clock): self.clock}))
+
+    look = read

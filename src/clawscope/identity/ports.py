@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Protocol, TypeVar
 
 from clawscope.identity.domain.audit import AuditRow
 from clawscope.identity.domain.bundle import ImportMark
 from clawscope.identity.domain.challenge import Challenge
 from clawscope.identity.domain.records import Agent, Alias, Binding, Controller
+from clawscope.identity.domain.roster import Roster
+from clawscope.identity.domain.scope_challenge import ScopeChallenge
 from clawscope.kernel.events import Event
 from clawscope.protocol.keys import SigningKey
 
@@ -67,6 +69,22 @@ class Aliases(Protocol):
     def drop(self, alias: Alias) -> None: ...
 
 
+class ScopeChallenges(Protocol):
+    """Challenges that are exchanged for scoped tokens; used ones are known for a day."""
+
+    def add(self, challenge: ScopeChallenge) -> None: ...
+    def get(self, challenge_id: str) -> ScopeChallenge | None: ...
+    def use(self, challenge_id: str, at: int) -> bool: ...
+    def expire(self, before: int) -> int: ...
+
+
+class Rosters(Protocol):
+    """Manifests of organisations; all are kept."""
+
+    def latest(self, org_id: str) -> Roster | None: ...
+    def add(self, roster: Roster) -> None: ...
+
+
 class Imports(Protocol):
     """Bundles taken before; never forgotten."""
 
@@ -101,6 +119,8 @@ class Work(Protocol):
     controllers: Controllers
     agents: Agents
     aliases: Aliases
+    scope_challenges: ScopeChallenges
+    rosters: Rosters
     imports: Imports
     audit: Audit
     events: Events
@@ -136,4 +156,24 @@ class StatementKeys(Protocol):
 
     def public(self, kid: str) -> bytes | None:
         """The public key of a kid that is or was ours and is still accepted."""
+        ...
+
+
+class ScopedIssuer(Protocol):
+    """Mints the token of an exchange, as itself: no header of the request changes who identity is to the issuer."""
+
+    async def issue(self, asked: Mapping[str, Any], within: Callable[[Any, Mapping[str, Any]], None]) -> Mapping[str, Any]:
+        """Mint what is asked: the members of an issue request, `tier` and `token_lane`; the legacy lane never holds sensitive scopes.
+
+        `within(work, minted)` is called with identity's unit of work on the minting transaction: what it raises mints nothing. The
+        answer names `token token_hash policy_version token_lane kid iat exp`. Raises the issuer's refusals with their status.
+        """
+        ...
+
+
+class Leaves(Protocol):
+    """The transparency log, taking part in a transaction."""
+
+    def append(self, transaction: Any, log_id: str, leaf_hash_b64u: str) -> None:
+        """Append a leaf. Raises a refusal when the log takes none."""
         ...

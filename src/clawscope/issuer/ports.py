@@ -172,19 +172,22 @@ class Store(Protocol):
 
     async def transact(self, function: Callable[[Any], Value]) -> Value: ...
     async def read(self, function: Callable[[Any], Value]) -> Value: ...
+    async def look(self, function: Callable[[Any], Value]) -> Value: ...
 
 
 class Watermark(Protocol):
     """The newest committed numbers, read after the request arrived (tokens.md §4.4)."""
 
-    async def __call__(self) -> tuple[int, int]:
-        """The last revocation sequence and the last key snapshot sequence. Raises 503 when the store cannot be read."""
+    async def __call__(self) -> tuple[int, int, bool]:
+        """The last revocation and key snapshot sequences, and whether there are locks. Raises 503 when the store cannot be read."""
         ...
 
 
 class Known(Protocol):
-    """Revocations and keys as this process knows them at one point of both sequences."""
+    """Revocations and keys as this process knows them at one point of both sequences, and whether any subject is locked."""
 
+    @property
+    def any_locks(self) -> bool: ...
     @property
     def revocations(self) -> RevocationView: ...
     @property

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from clawscope.identity.domain.audit import AuditRow, first_fault
+from clawscope.kernel.secret import Secret
 from tests.http.identity.people import Desk, person
 from tests.http.identity.serving import MakeIdentity
 
@@ -53,3 +56,37 @@ def test_rows_are_filtered_and_paged(desk: Desk) -> None:
     assert first["legacy_binding_events"] == []
     assert auditor.get("/v1/bindings/audit", cursor=first["cursor"]).refusal == (400, "INVALID_CURSOR")
     assert auditor.get("/v1/bindings/audit", limit="many").refusal == (400, "INVALID_QUERY")
+
+
+def test_an_export_names_bytes_that_never_change(desk: Desk) -> None:
+    desk.family()
+    auditor = desk.served.auditor
+    for kind in ("csv", "jsonl"):
+        told = auditor.get("/v1/bindings/audit/export", _format=kind, limit=3).ok()
+        desk.bind(person())
+        read = auditor.get(f"/v1/bindings/audit/export/{told['key']}")
+        assert (told["status"], told["rows"], told["format"]) == ("exported", 3, kind)
+        assert hashlib.sha256(read.raw).hexdigest() == told["sha256"]
+        assert read.raw.count(b"\n") == 3 + (kind == "csv")
+    assert auditor.get("/v1/bindings/audit/export", _format="pdf").refusal == (400, "INVALID_EXPORT_FORMAT")
+    assert auditor.get("/v1/bindings/audit/export", surplus="1").refusal == (400, "INVALID_QUERY")
+    assert auditor.get("/v1/bindings/audit/export/binding-audit/999999-1.csv").refusal == (404, "NOT_FOUND")
+    assert desk.client.get("/v1/bindings/audit/export").refusal == (401, "UNAUTHORIZED")
+
+
+def test_a_delegation_service_learns_whether_both_sides_are_bound(desk: Desk, make_identity: MakeIdentity) -> None:
+    path, key = "/v1/delegations/bootstrap", "dk_0123456789abcdefghijklmnop"
+    one, two = person(), person()
+    body = {"delegator_did": one.did, "delegate_did": two.did}
+    assert desk.client.post(path, body).refusal == (503, "DELEGATION_BOOTSTRAP_NOT_CONFIGURED")
+    keyed = Desk(make_identity(delegate_key=Secret(key)))
+    for wrong in ("", key, f"Basic {key}", f"Bearer {key}x", "Bearer"):
+        assert keyed.client.with_headers(Authorization=wrong).post(path, body).refusal == (401, "UNAUTHORIZED")
+    client = keyed.client.with_headers(Authorization=f"Bearer {key}")
+    assert client.post(path, body).refusal == (403, "DELEGATOR_BINDING_REQUIRED")
+    keyed.bind(one)
+    assert client.post(path, body).refusal == (403, "DELEGATE_BINDING_REQUIRED")
+    keyed.bind(two)
+    told = client.post(path, body).ok()
+    assert (told["ok"], told["result"]["checked_at"]) == (True, keyed.served.clock.now())
+    assert len(keyed.audit()) == 2

@@ -84,6 +84,23 @@ audit = Table(
     Index("identity_audit_subject", "subject_did", "sequence"),
 )
 
+scope_challenges = Table(
+    "identity_scope_challenges",
+    metadata,
+    Column("challenge_id", String(64), primary_key=True),
+    Column("expires_at", BigInteger, nullable=False, index=True),
+    Column("used_at", BigInteger),
+    Column("record", Text, nullable=False),
+)
+
+rosters = Table(
+    "identity_rosters",
+    metadata,
+    Column("org_id", String(128), primary_key=True),
+    Column("issued_at", BigInteger, primary_key=True, autoincrement=False),
+    Column("record", Text, nullable=False),
+)
+
 # Which bundles an owner imported: remembered for ever, so that none is taken twice.
 imports = Table(
     "identity_imports",

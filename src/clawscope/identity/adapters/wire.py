@@ -118,6 +118,55 @@ class ImportBody(SignedBody, frozen=True):
     bundle: dict[str, Any]
 
 
+class ScopeChallengeBody(Strict, frozen=True):
+    """A scoped token to ask for (identity.md §9)."""
+
+    owner_did: str
+    aud: str | list[str]
+    scope: list[str]
+    ttl_sec: int = 300
+    controller_did: str | None = None
+    agent_did: str | None = None
+    owner_attestation_id: str | None = None
+    mission_id: str | None = None
+    run_id: str | None = None
+    job_id: str | None = None
+    policy_hash_b64u: str | None = None
+    payment_account_did: str | None = None
+
+
+class DelegationBody(Strict, frozen=True):
+    """Two sides of a delegation (identity.md §10)."""
+
+    delegator_did: str
+    delegate_did: str
+
+
+class MemberBody(Strict, frozen=True):
+    """A member of an organisation."""
+
+    member_did: str
+    team_role: str
+
+
+class RosterBody(Strict, frozen=True):
+    """An organisation's members, signed by their owner (identity.md §10)."""
+
+    owner_did: str
+    members: list[MemberBody]
+    signature_b64u: str
+    issued_at: int | None = None
+    previous_owner_signature_b64u: str | None = None
+
+
+class ExportQuery(Strict, frozen=True):
+    """An export of the audit chain: its last `limit` rows up to number `upto`."""
+
+    format: str = "jsonl"
+    limit: int = 1000
+    upto: int | None = None
+
+
 class PageQuery(Strict, frozen=True):
     """A page of a list."""
 
@@ -141,6 +190,33 @@ class ChallengeAnswerBody(msgspec.Struct):
     message: str
     expires_at: int
     expires_in_sec: int
+
+
+class ScopeChallengeAnswerBody(msgspec.Struct):
+    """A challenge for a scoped token."""
+
+    challenge_id: str
+    owner_did: str
+    message: str
+    expires_at: int
+    ttl_sec: int
+
+
+class DelegationAnswerBody(msgspec.Struct):
+    """Both bindings of a delegation."""
+
+    ok: bool
+    result: dict[str, Any]
+
+
+class AuditExportBody(msgspec.Struct):
+    """An export of the audit chain: where its bytes are, and their hash."""
+
+    status: str
+    key: str
+    format: str
+    rows: int
+    sha256: str
 
 
 class StatusBody(msgspec.Struct):

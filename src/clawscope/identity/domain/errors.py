@@ -61,3 +61,30 @@ IMPORT_REVOKED_RECORD = code("IMPORT_REVOKED_RECORD", 409, "The bundle holds som
 IMPORT_CONTROLLER_CONFLICT = code("IMPORT_CONTROLLER_CONFLICT", 409, "The controller stands here in a state that is not merged.")
 IMPORT_AGENT_CONFLICT = code("IMPORT_AGENT_CONFLICT", 409, "An agent that is live here was rotated away in the bundle.")
 IMPORT_ALIAS_CONFLICT = code("IMPORT_ALIAS_CONFLICT", 409, "An alias stands here with another target or role; settle continuity first.")
+
+# §9: challenge to scoped token
+INVALID_CANONICAL_CONTEXT = code("INVALID_CANONICAL_CONTEXT", 400, "controller_did and agent_did go together.")
+OWNER_ATTESTATION_NOT_FOUND = code("OWNER_ATTESTATION_NOT_FOUND", 404, "There is no owner attestation of that id.")
+TOKEN_EXCHANGE_CHALLENGE_USED = code("TOKEN_EXCHANGE_CHALLENGE_USED", 409, "A token was minted from this challenge before.")
+TOKEN_EXCHANGE_CHALLENGE_NOT_FOUND = code("TOKEN_EXCHANGE_CHALLENGE_NOT_FOUND", 404, "The challenge is unknown or long past.")
+TOKEN_EXCHANGE_OWNER_MISMATCH = code("TOKEN_EXCHANGE_OWNER_MISMATCH", 403, "The challenge was made for another owner.")
+TOKEN_EXCHANGE_CHALLENGE_EXPIRED = code("TOKEN_EXCHANGE_CHALLENGE_EXPIRED", 409, "The challenge has expired; ask for a new one.")
+TOKEN_EXCHANGE_SIGNATURE_INVALID = code("TOKEN_EXCHANGE_SIGNATURE_INVALID", 401, "The signature is not by the owner over the message.")
+SCOPE_DEPENDENCY_NOT_CONFIGURED = code("SCOPE_DEPENDENCY_NOT_CONFIGURED", 503, "No issuer is connected to this service.", retry_after_s=2)
+CLAWLOGS_APPEND_FAILED = code("CLAWLOGS_APPEND_FAILED", 503, "The transparency log took no leaf; nothing was minted.", retry_after_s=2)
+
+# §10, §11: facts about owners, audit
+DELEGATION_BOOTSTRAP_NOT_CONFIGURED = code(
+    "DELEGATION_BOOTSTRAP_NOT_CONFIGURED", 503, "No key for delegation bootstraps is configured.", retry_after_s=2
+)
+DELEGATOR_BINDING_REQUIRED = code("DELEGATOR_BINDING_REQUIRED", 403, "The delegator is not bound now.")
+DELEGATE_BINDING_REQUIRED = code("DELEGATE_BINDING_REQUIRED", 403, "The delegate is not bound now.")
+INVALID_EXPORT_FORMAT = code("INVALID_EXPORT_FORMAT", 400, "The audit is exported as csv or jsonl.")
+INVALID_ROSTER_MEMBERS = code("INVALID_ROSTER_MEMBERS", 400, "A roster has 1 to 500 distinct members, each a DID with a role.")
+ROSTER_MEMBER_BINDING_REQUIRED = code("ROSTER_MEMBER_BINDING_REQUIRED", 403, "A member is not bound now.")
+ROSTER_MANIFEST_SIGNATURE_INVALID = code(
+    "ROSTER_MANIFEST_SIGNATURE_INVALID", 401, "The signature is not by the owner over the manifest's hash."
+)
+ROSTER_OWNER_MISMATCH = code("ROSTER_OWNER_MISMATCH", 403, "Another owner publishes this organisation's roster.")
+ROSTER_MANIFEST_STALE = code("ROSTER_MANIFEST_STALE", 409, "issued_at is not above the last manifest's, or lies in the future.")
+ROSTER_NOT_FOUND = code("ROSTER_NOT_FOUND", 404, "No roster of this organisation was published.")

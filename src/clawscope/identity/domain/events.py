@@ -28,6 +28,8 @@ CONTROLLER_DEACTIVATED = _named("controller_deactivated", "A controller was take
 AGENT_DEACTIVATED = _named("agent_deactivated", "An agent was taken out of service.")
 EXPORTED = _named("identity_export_generated", "A controller was exported with its agents and aliases.")
 IMPORTED = _named("identity_import_completed", "A controller was imported with its agents and aliases.")
+SCOPE_EXCHANGED = _named("scope_token.exchanged", "A signed challenge was exchanged for a scoped token.")
+ROSTER_REGISTERED = _named("org_roster.manifest_registered", "An organisation's roster was published.")
 
 TOKENS_CUT_OFF = event_name("identity.tokens_cut_off.v1", "Tokens minted from what ended were cut off.")
 REQUEST_REFUSED = event_name("identity.request_refused.v1", "A request to identity was refused.")

@@ -24,4 +24,7 @@ class Rules:
     open_challenges_per_did: int = 256
     import_max_age_s: int = 86400
     export_max_agents: int = 20000
+    exchange_challenge_ttl_s: int = 300
+    exchange_tier: str = "exchange"
+    clawlogs_mode: str = "best_effort"
     trusted_exporters: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)

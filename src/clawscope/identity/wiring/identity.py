@@ -8,7 +8,8 @@ from typing import Any
 from clawscope.identity.adapters.doors import Doors
 from clawscope.identity.adapters.refusals import Refusals
 from clawscope.identity.adapters.source_limits import MinuteLimit
-from clawscope.identity.adapters.store import identity_store
+from clawscope.identity.adapters.store import SqlWork, identity_store
+from clawscope.identity.domain import scope_challenge
 from clawscope.identity.domain.challenge import REMEMBERED_S
 from clawscope.identity.domain.policy import PolicyRules
 from clawscope.identity.domain.rules import Rules
@@ -17,6 +18,7 @@ from clawscope.identity.usecases.expire_transfers import ExpireTransfers
 from clawscope.identity.usecases.read_identity import ReadIdentity
 from clawscope.identity.wiring.routes import identity_endpoints
 from clawscope.identity.wiring.surroundings import Base, Neighbours
+from clawscope.infra.db.tx import Tx
 from clawscope.infra.http.endpoint import Endpoint
 from clawscope.infra.jobs.runner import Job
 
@@ -52,6 +54,10 @@ class Identity:
         """
         return await self.reads.chain(controller_did, agent_did)
 
+    def work_on(self, transaction: Tx) -> SqlWork:
+        """Identity's unit of work on a neighbour's transaction, for what must commit with it."""
+        return transaction.work(SqlWork)
+
     def ready(self) -> Mapping[str, bool]:
         """What must stand before requests are served: nothing beyond the store."""
         return {}
@@ -69,8 +75,10 @@ class Identity:
 
     async def forget_challenges(self) -> int:
         """Drop challenges nobody may use or ask about any more; returns how many."""
-        before = self.base.clock.now() - REMEMBERED_S
-        dropped: int = await self.store.transact(lambda work: work.challenges.expire(before))
+        now = self.base.clock.now()
+        dropped: int = await self.store.transact(lambda work: work.challenges.expire(now - REMEMBERED_S))
+        # A used one must be known for a day after its use, which was at the latest its last second.
+        dropped += await self.store.transact(lambda work: work.scope_challenges.expire(now - scope_challenge.REMEMBERED_S))
         return dropped
 
     def endpoints(self) -> list[Endpoint]:
@@ -87,6 +95,9 @@ def _rules(settings: IdentitySettings) -> Rules:
         consent_required=settings.subject_consent == "required",
         transfer_ttl_s=settings.transfer_ttl_s,
         open_challenges_per_did=settings.open_challenges_per_did,
+        exchange_challenge_ttl_s=settings.exchange_challenge_ttl_s,
+        exchange_tier=settings.exchange_tier,
+        clawlogs_mode=settings.clawlogs_mode,
         import_max_age_s=settings.import_max_age_s,
         export_max_agents=settings.export_max_agents,
         trusted_exporters={issuer: exporter_keys(text) for issuer, text in settings.trusted_exporters.items()},

@@ -8,13 +8,20 @@ from clawscope.identity.adapters.audit_routes import AuditRoutes
 from clawscope.identity.adapters.binding_routes import BindingRoutes
 from clawscope.identity.adapters.change_routes import ChangeRoutes
 from clawscope.identity.adapters.controller_routes import ControllerRoutes
+from clawscope.identity.adapters.delegation_routes import DelegationRoutes
+from clawscope.identity.adapters.roster_routes import RosterRoutes
+from clawscope.identity.adapters.scope_routes import ScopeRoutes
 from clawscope.identity.usecases.bind_did import BindDid
+from clawscope.identity.usecases.bootstrap_delegation import BootstrapDelegation
 from clawscope.identity.usecases.confirm_rotation import ConfirmRotation
 from clawscope.identity.usecases.deactivate import Deactivate
+from clawscope.identity.usecases.exchange_challenge import ExchangeChallenge, OpenScopeChallenge
+from clawscope.identity.usecases.export_audit import ExportAudit
 from clawscope.identity.usecases.export_identity import ExportIdentity
 from clawscope.identity.usecases.import_identity import ImportIdentity
 from clawscope.identity.usecases.open_challenge import OpenChallenge
 from clawscope.identity.usecases.open_control_challenge import OpenControlChallenge
+from clawscope.identity.usecases.publish_roster import PublishRoster
 from clawscope.identity.usecases.read_audit import ReadAudit
 from clawscope.identity.usecases.register_agent import RegisterAgent
 from clawscope.identity.usecases.register_controller import RegisterController
@@ -29,7 +36,11 @@ if TYPE_CHECKING:
 
 def identity_endpoints(identity: Identity) -> list[Endpoint]:
     """Every route of identity.md."""
-    return [*_bindings(identity), *_controllers(identity), *AuditRoutes(ReadAudit(identity.store)).endpoints(identity.doors)]
+    audit = AuditRoutes(ReadAudit(identity.store), ExportAudit(identity.store)).endpoints(identity.doors)
+    bootstrap = BootstrapDelegation(identity.store, identity.base.clock, identity.settings.delegate_key)
+    delegations = DelegationRoutes(bootstrap).endpoints(identity.doors)
+    rosters = RosterRoutes(PublishRoster(identity.store, identity.base.clock), identity.base.clock).endpoints(identity.doors)
+    return [*_bindings(identity), *_controllers(identity), *_scoped(identity), *delegations, *rosters, *audit]
 
 
 def _bindings(identity: Identity) -> list[Endpoint]:
@@ -43,6 +54,12 @@ def _bindings(identity: Identity) -> list[Endpoint]:
         rules,
     )
     return routes.endpoints(identity.doors)
+
+
+def _scoped(identity: Identity) -> list[Endpoint]:
+    store, clock, rules, neighbours = identity.store, identity.base.clock, identity.rules, identity.neighbours
+    exchange = ExchangeChallenge(store, clock, rules, neighbours.scoped_issuer, neighbours.leaves)
+    return ScopeRoutes(OpenScopeChallenge(store, clock, rules), exchange).endpoints(identity.doors)
 
 
 def _controllers(identity: Identity) -> list[Endpoint]:

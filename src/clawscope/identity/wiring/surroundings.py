@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from clawscope.identity.adapters.no_cut_offs import NoCutOffs
-from clawscope.identity.ports import CutOffs, StatementKeys
+from clawscope.identity.ports import CutOffs, Leaves, ScopedIssuer, StatementKeys
 from clawscope.infra.db.database import Database
 from clawscope.kernel.clock import Clock
 
@@ -24,3 +24,5 @@ class Neighbours:
 
     cut_offs: CutOffs = field(default_factory=NoCutOffs)
     statement_keys: StatementKeys | None = None
+    scoped_issuer: ScopedIssuer | None = None
+    leaves: Leaves | None = None

@@ -23,6 +23,10 @@ class Database(Protocol):
         """Run a plain function that only reads, on one consistent view."""
         ...
 
+    async def look(self, function: Callable[[Tx], Value]) -> Value:
+        """Run a plain function that reads a row or two by key, on the shortest way."""
+        ...
+
     async def glance(self, statement: Select[Any]) -> Sequence[Any] | None:
         """The first row of a tiny read begun after this call, shared by all who ask before it begins."""
         ...
@@ -46,3 +50,7 @@ class Transactor:
     async def read(self, function: Callable[[Any], Value]) -> Value:
         """Run `function(work)` on one consistent view without writing."""
         return await self._database.read(lambda tx: function(tx.work(self._make)))
+
+    async def look(self, function: Callable[[Any], Value]) -> Value:
+        """Run `function(work)` that reads a row or two by key."""
+        return await self._database.look(lambda tx: function(tx.work(self._make)))

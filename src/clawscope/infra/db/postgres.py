@@ -75,6 +75,10 @@ class PostgresDatabase:
         except Exception as error:
             raise meaning(error) from error
 
+    async def look(self, function: Callable[[Tx], Value]) -> Value:
+        """See `Database.look`."""
+        return await self.read(function)
+
     async def glance(self, statement: Select[Any]) -> Sequence[Any] | None:
         """See `Database.glance`."""
         shared = self._glances.get(statement)

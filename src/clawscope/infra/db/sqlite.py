@@ -102,6 +102,10 @@ class SqliteDatabase:
         """See `Database.read`."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, function)
 
+    async def look(self, function: Callable[[Tx], Value]) -> Value:
+        """See `Database.look`. In the event loop itself: handing the interpreter to a thread and back takes longer than the read."""
+        return self._read(function)
+
     async def glance(self, statement: Select[Any]) -> Sequence[Any] | None:
         """See `Database.glance`. Read in the event loop itself: a WAL reader never waits, a hop to a thread would cost more."""
         text = self._glances.get(statement)

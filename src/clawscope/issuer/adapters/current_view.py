@@ -38,6 +38,7 @@ class CurrentView:
         self._listeners: list[Callable[[], None]] = []
         self.revocations = RevocationView()
         self.keyring = Keyring(-1, [], {})
+        self.any_locks = False
         self.confirmed_at_ms = 0
 
     @property
@@ -70,7 +71,7 @@ class CurrentView:
         # Seen before the read: other requests may move the view on while this one waits for its watermark.
         seen = self.revocations.sequence
         try:
-            revoked, keys = await self._watermark()
+            revoked, keys, self.any_locks = await self._watermark()
             if revoked > self.revocations.sequence or keys > self.keyring.sequence:
                 await self._catch_up(revoked, keys)
         except (Refusal, LookupError) as error:

@@ -108,7 +108,7 @@ class Gatekeeper:
     async def _principal(self, verified: Verified) -> Principal:
         """The caller a CST stands for; its reach is read from the issuance row, never from the token."""
         claims: dict[str, Any] = msgspec.to_builtins(verified.claims)
-        row = await self._store.read(lambda work: work.issuances.by_hash(verified.token_hash))
+        row = await self._store.look(lambda work: work.issuances.by_hash(verified.token_hash))
         reach = row.granted_reach() if row is not None else Reach()
         kept = {**claims, **{name: row.claims[name] for name in ("client_id", "org_id") if row is not None and name in row.claims}}
         held = frozenset(wanted for wanted in CONTROL_SCOPES if any_covers(verified.claims.scope, wanted))

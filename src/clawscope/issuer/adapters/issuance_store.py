@@ -17,7 +17,10 @@ _c = issuances.c
 _BY_JTI = select(issuances).where(_c.jti == bindparam("v"))
 _BY_HASH = select(issuances).where(_c.token_hash == bindparam("v"))
 _CHILDREN = select(func.count()).where(_c.parent_jti == bindparam("v"))
-_DESCENDANTS = select(_c.record).where(_c.root_jti == bindparam("root"), _c.exp > bindparam("now"))
+_own = issuances.alias("own")
+# The root of a token's lineage is its own root, or the token itself.
+_ROOT = func.coalesce(select(_own.c.root_jti).where(_own.c.jti == bindparam("v")).scalar_subquery(), bindparam("v"))
+_DESCENDANTS = select(_c.record).where(_c.root_jti == _ROOT, _c.exp > bindparam("now"))
 _KID_LIVE = select(func.count()).where(_c.kid == bindparam("v"), _c.exp > bindparam("now"))
 _KID_EXP = select(func.max(_c.exp)).where(_c.kid == bindparam("v"))
 _NEWEST = select(_c.issued_at).order_by(_c.sequence.desc()).limit(1)
@@ -97,9 +100,7 @@ class SqlIssuances:
 
     def descendants_of(self, jti: str, now: int) -> int:
         """How many live tokens have this one in their lineage."""
-        own = self.by_jti(jti)
-        lineage = own.claims.get("lineage") if own else None
-        rows = self._tx.rows(_DESCENDANTS, root=lineage[0] if lineage else jti, now=now)
+        rows = self._tx.rows(_DESCENDANTS, v=jti, now=now)
         return sum(1 for row in rows if jti in msgspec.json.decode(row.record)["claims"].get("lineage", ()))
 
     def live_for(self, dimension: str, value: str, now: int, reach: Reach) -> int:

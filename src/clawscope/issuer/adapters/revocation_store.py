@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import bindparam, delete, or_, select
 
 from clawscope.infra.db.tx import Tx
 from clawscope.issuer.adapters.issuance_store import within
@@ -18,8 +18,7 @@ Times = tuple[int | None, int | None]
 Equal = Mapping[str, str]
 
 _c = revocations.c
-_BY_JTI = select(revocations).where(_c.jti == bindparam("v"))
-_BY_HASH = select(revocations).where(_c.token_hash == bindparam("v"))
+_BY_NAME = select(revocations).where(or_(_c.token_hash == bindparam("hash"), _c.jti == bindparam("jti")))
 _BY_CUTOFF = select(revocations).where(_c.cutoff_id == bindparam("v"))
 _BY_KID = select(revocations).where(_c.kind == "key", _c.kid == bindparam("v"))
 _NEWEST = select(_c.revoked_at).order_by(_c.sequence.desc()).limit(1)
@@ -79,9 +78,7 @@ class SqlRevocations:
 
     def find(self, jti: str | None, token_hash: str | None) -> FeedRow | None:
         """The row that already revokes a token by its `jti` or hash."""
-        found = self._tx.first(_BY_HASH, v=token_hash) if token_hash is not None else None
-        if found is None and jti is not None:
-            found = self._tx.first(_BY_JTI, v=jti)
+        found = self._tx.first(_BY_NAME, hash=token_hash, jti=jti)
         return None if found is None else _read(found)
 
     def cut_off(self, cutoff_id: str) -> FeedRow | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, exists, select, update
 from sqlalchemy.sql.expression import literal
 
 from clawscope.infra.db.database import Database, Transactor
@@ -20,6 +20,7 @@ from clawscope.issuer.adapters.key_store import SqlKeys, SqlSnapshots
 from clawscope.issuer.adapters.key_tables import log_cursors
 from clawscope.issuer.adapters.node_store import SqlNodes
 from clawscope.issuer.adapters.revocation_store import SqlLocks, SqlRevocations
+from clawscope.issuer.adapters.tables import locks
 from clawscope.issuer.domain.caller import AnswerKey
 from clawscope.kernel.clock import Clock
 
@@ -31,7 +32,7 @@ def _sequence(name: str) -> Any:
     return select(sequences.c.value).where(sequences.c.name == literal(name, literal_execute=False)).scalar_subquery()
 
 
-WATERMARK = select(_sequence("revocations"), _sequence("key_snapshots"))
+WATERMARK = select(_sequence("revocations"), _sequence("key_snapshots"), exists(select(locks.c.cutoff_id)))
 
 
 class SqlAnswers:
@@ -115,9 +116,9 @@ class SqlWatermark:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def __call__(self) -> tuple[int, int]:
+    async def __call__(self) -> tuple[int, int, bool]:
         """See `Watermark`."""
         row = await self._database.glance(WATERMARK)
         if row is None or row[0] is None or row[1] is None:
             raise LookupError("the schema is not migrated")
-        return int(row[0]), int(row[1])
+        return int(row[0]), int(row[1]), bool(row[2])

@@ -64,7 +64,7 @@ class ExchangeToken:
         )
         if expires <= now:
             raise errors.TTL_EXPIRED("the subject token ends now")
-        parent = await self._store.read(lambda work: work.issuances.by_jti(claims.jti or ""))
+        parent = await self._store.look(lambda work: work.issuances.by_jti(claims.jti or ""))
         draft = await self._draft(child, expires, parent, claims, now)
         acting = replace(caller, principal=_acting_principal(caller.principal, parent, subject))
         minted = await self._mint(draft, acting, lambda made: {}, event=events.TOKEN_EXCHANGED, also=self._limit(claims.jti or ""))

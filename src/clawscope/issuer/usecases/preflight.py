@@ -12,7 +12,7 @@ from clawscope.issuer.domain.decision import judge_locks
 from clawscope.issuer.domain.grants import Grants, grants_of
 from clawscope.issuer.domain.preflight import PreflightFields
 from clawscope.issuer.domain.request import CANONICAL, LEGACY, Asked, FieldLimits, IssueFields, read_request
-from clawscope.issuer.ports import Store
+from clawscope.issuer.ports import Store, View
 from clawscope.issuer.usecases.judge_request import JudgeRequest
 from clawscope.kernel.codes import INVALID_REQUEST
 from clawscope.kernel.principal import Principal
@@ -25,8 +25,9 @@ _DIMENSIONS = ("owner_did", "controller_did", "agent_did", "mission_id", "run_id
 class Preflight:
     """The decision of an issue, told whole."""
 
-    def __init__(self, judge: JudgeRequest, store: Store, limits: FieldLimits) -> None:
+    def __init__(self, judge: JudgeRequest, store: Store, view: View, limits: FieldLimits) -> None:
         self._judge = judge
+        self._view = view
         self._store = store
         self._limits = limits
 
@@ -34,7 +35,9 @@ class Preflight:
         """The body of §7. Raises 400 as an issue would for malformed fields, 502 and 503 for a failed dependency."""
         asked, grants = self.read(caller.principal, fields)
         judged = await self._judge(asked, grants, every=True)
-        locks = await self._store.read(lambda work: list(work.locks.all()))
+        # Locks are rare: the watermark says whether there is one to read.
+        known = await self._view.fresh()
+        locks = await self._store.look(lambda work: list(work.locks.all())) if known.any_locks else []
         values = lock_values(asked, grants)
         held = [f"{lock.dimension}={lock.value}" for lock in locks if lock.holds(values)]
         denials = [*judged.denials, *judge_locks(values, locks)]

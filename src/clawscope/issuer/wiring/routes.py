@@ -54,7 +54,7 @@ class _Made:
         self._mint = MintToken(issuer.store, issuer.view, base.clock, TimePause(base.clock))
         self._issue = IssueToken(judge, self._mint, limits, Profile(settings.url, settings.claim_profile, settings.legacy_exchange_mode))
         self._remint = RemintToken(issuer.view)
-        self._preflight = Preflight(judge, issuer.store, limits)
+        self._preflight = Preflight(judge, issuer.store, issuer.view, limits)
         self._revoke = RevokeToken(
             issuer.store,
             issuer.view,
