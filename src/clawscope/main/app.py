@@ -35,7 +35,7 @@ from clawscope.issuer.wiring import Base, Issuer, Neighbours, issuer_endpoints
 from clawscope.kernel.clock import Clock, SystemClock
 from clawscope.kernel.events import Event
 from clawscope.kernel.ids import random_hex
-from clawscope.main.introductions import IssuerCutOffs, issuer_neighbours
+from clawscope.main.introductions import IssuerCutOffs, IssuerStatementKeys, issuer_neighbours
 from clawscope.main.not_ready import NotReadyToStart
 from clawscope.main.telemetry import TelemetryOut
 
@@ -80,11 +80,12 @@ class Application:
         self._telemetry = TelemetryOut(loaded.sections["telemetry"], self.metrics)
         ring = self._bell.ring if self._bell is not None else _silence
         base = Base(self.database, self.clock, self._telemetry.facts, self.metrics, ring, self._bell is not None, f"issuer-{random_hex(4)}")
-        cut_offs = IssuerCutOffs()
-        self.identity = self._identity(loaded.sections["identity"], cut_offs)
+        cut_offs, statement_keys = IssuerCutOffs(), IssuerStatementKeys()
+        self.identity = self._identity(loaded.sections["identity"], IdentityNeighbours(cut_offs, statement_keys))
         self._neighbours = neighbours or issuer_neighbours(self.issuer_settings, self.identity)
         self.issuer = Issuer(self.issuer_settings, base, self._neighbours)
         cut_offs.connect(self.issuer)
+        statement_keys.connect(self.issuer)
         self._idempotency = Idempotency(self.database, self.clock, self.issuer_settings.idempotency_ttl_s)
         # Without anybody to deliver to, events wait in the outbox for their readers, and are trimmed by age.
         shown = loaded.sections["telemetry"].log_level in ("debug", "info")
@@ -92,11 +93,11 @@ class Application:
         self._jobs: JobRunner | None = None
         self._reread = reread
 
-    def _identity(self, settings: IdentitySettings, cut_offs: IssuerCutOffs) -> Identity | None:
+    def _identity(self, settings: IdentitySettings, neighbours: IdentityNeighbours) -> Identity | None:
         """Identity is served where it has a name; elsewhere it is asked over HTTP, or not at all."""
         if not settings.service_did:
             return None
-        return Identity(settings, IdentityBase(self.database, self.clock), IdentityNeighbours(cut_offs))
+        return Identity(settings, IdentityBase(self.database, self.clock), neighbours)
 
     async def start(self) -> None:
         """Open, check, load. Raises `NotReadyToStart`, and refusals of the store."""

@@ -10,10 +10,12 @@ from clawscope.issuer.adapters.no_chains import NoChains
 from clawscope.issuer.adapters.tier_file import FileTiers
 from clawscope.issuer.domain import errors
 from clawscope.issuer.domain.chain import ChainRecord, ChainUnusable, read_chain
+from clawscope.issuer.domain.keyring import REVOKED
 from clawscope.issuer.ports import Chains
 from clawscope.issuer.settings import IssuerSettings
 from clawscope.issuer.wiring import Issuer, Neighbours
 from clawscope.kernel.errors import Refusal
+from clawscope.protocol.keys import SigningKey
 
 
 class OffersChains(Protocol):
@@ -70,6 +72,29 @@ class IssuerCutOffs:
         """See `CutOffs.cut_off`."""
         assert self._issuer is not None  # introduced before anything is served
         self._issuer.end_tokens(transaction, dimension, value, reason)
+
+
+class IssuerStatementKeys:
+    """identity.StatementKeys ← the issuer's statement keys; a revoked key vouches for nothing."""
+
+    def __init__(self) -> None:
+        self._issuer: Issuer | None = None
+
+    def connect(self, issuer: Issuer) -> None:
+        """Introduced before anything is served."""
+        self._issuer = issuer
+
+    def current(self) -> tuple[str, SigningKey] | None:
+        """The key that signs now; `None` while there is none."""
+        assert self._issuer is not None  # introduced before anything is served
+        keyring = self._issuer.view.keyring
+        return keyring.signer("statement") if keyring.can_sign("statement") else None
+
+    def public(self, kid: str) -> bytes | None:
+        """The public key of a kid that signed statements."""
+        assert self._issuer is not None  # introduced before anything is served
+        record = self._issuer.view.keyring.records.get(kid)
+        return record.public if record is not None and record.purpose == "statement" and record.state != REVOKED else None
 
 
 def _chains(settings: IssuerSettings, identity: OffersChains | None) -> Chains:

@@ -7,7 +7,7 @@ from typing import Any
 
 from clawscope.identity.adapters.refusals import Refusals
 from clawscope.identity.adapters.source_limits import MinuteLimit
-from clawscope.infra.http.call import Call, Reply, StreamReply
+from clawscope.infra.http.call import Call
 from clawscope.infra.http.endpoint import MOST_BODY_BYTES, Endpoint, Handler
 from clawscope.infra.http.needs import PUBLIC, permission
 from clawscope.kernel.codes import FORBIDDEN, INVALID_CURSOR, RATE_LIMITED, STORE_FULL, STORE_UNAVAILABLE, UNAUTHORIZED
@@ -43,13 +43,14 @@ class Doors:
         return Endpoint(
             "POST",
             path,
-            _guarded(handler, self._changes, before),
+            handler,
             PUBLIC,
             summary,
             TAG,
             body=body,
             answers={200: answer},
             refusals=(*refusals, *_CHANGE),
+            before=_guard(self._changes, before),
             refused=self._refused,
             most_bytes=most_bytes,
         )
@@ -57,8 +58,8 @@ class Doors:
     def read(self, path: str, handler: Handler, summary: str, answer: Any, refusals: tuple[Code, ...], *, query: Any = None) -> Endpoint:
         """A public `GET`."""
         codes = (*refusals, *((INVALID_CURSOR,) if query is not None else ()), *_READ)
-        guarded = _guarded(handler, self._reads, None)
-        return Endpoint("GET", path, guarded, PUBLIC, summary, TAG, query=query, answers={200: answer}, refusals=codes)
+        before = _guard(self._reads, None)
+        return Endpoint("GET", path, handler, PUBLIC, summary, TAG, query=query, answers={200: answer}, refusals=codes, before=before)
 
     def audited(self, path: str, handler: Handler, summary: str, answer: Any, refusals: tuple[Code, ...], *, query: Any = None) -> Endpoint:
         """A `GET` for holders of the platform permission to read the audit chain."""
@@ -67,11 +68,10 @@ class Doors:
         return Endpoint("GET", path, handler, needs, summary, TAG, query=query, answers={200: answer}, refusals=codes)
 
 
-def _guarded(handler: Handler, limit: MinuteLimit, before: Before | None) -> Handler:
-    async def guarded(call: Call) -> Reply | StreamReply:
+def _guard(limit: MinuteLimit, before: Before | None) -> Before:
+    async def guard(call: Call) -> None:
         limit.charge(call)
         if before is not None:
             await before(call)
-        return await handler(call)
 
-    return guarded
+    return guard

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from clawscope.infra.db.database import Database
 from clawscope.kernel.errors import Refusal
 
-HEAD = "0001"
+HEAD = "0002"
 
 VERSION: Select[Any] = select(column("version_num")).select_from(table("alembic_version"))
 

@@ -76,6 +76,8 @@ class Dispatch:
             self._charge(call.source, limits)
         if endpoint.needs.kind != "public":
             call.principal = await self._around.gate(endpoint.needs, call)
+        if endpoint.before is not None:
+            await endpoint.before(call)
         call.query = read_query(call.raw_query, endpoint.query)
         if call.method in _BODY_METHODS:
             call.raw_body = await read_body(receive, call.headers, endpoint.most_bytes)

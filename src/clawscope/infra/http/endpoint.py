@@ -22,7 +22,8 @@ class Endpoint:
     `body` and `query` are msgspec structs (absent: none taken); `form` reads `application/x-www-form-urlencoded`; `shape` picks
     the renderer of refusals (`problem` or `oauth`); `idempotent` honours `Idempotency-Key`, `remint` rebuilds a kept answer whose
     token was not stored; `rated` counts the call against its source's rate; `exact_numbers` reads
-    fractions as decimals; `otherwise` is the 500 of an unforeseen fault; `refused` tells the slice of a refusal.
+    fractions as decimals; `before` judges what precedes query and body; `otherwise` is the 500 of an unforeseen fault;
+    `refused` tells the slice of a refusal.
     """
 
     method: str
@@ -45,6 +46,7 @@ class Endpoint:
     refusal_extra: Mapping[str, Any] = field(default_factory=dict)
     exact_numbers: bool = False
     otherwise: Code = INTERNAL_ERROR
+    before: Callable[[Call], Awaitable[None]] | None = None
     refused: Callable[[Call, Code], Awaitable[None]] | None = None
 
     @property
