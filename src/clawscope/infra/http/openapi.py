@@ -20,6 +20,7 @@ _SECURITY: Mapping[str, list[dict[str, list[str]]]] = {
     "issuer_or_cst": [{"operatorKey": []}, {"apiToken": []}, {"capabilityToken": []}],
     "own": [{"operatorKey": []}, {"clientBasic": []}, {}],
 }
+Refs = Mapping[Any, str]
 _SCHEMES = {
     "operatorKey": {"type": "http", "scheme": "bearer", "description": "A named operator key."},
     "apiToken": {"type": "http", "scheme": "bearer", "description": "An API token."},
@@ -52,28 +53,31 @@ class OAuthError(msgspec.Struct):
 def document(endpoints: Sequence[Endpoint], version: str) -> dict[str, Any]:
     """The whole document; paths in the order of declaration."""
     kinds = [kind for e in endpoints for kind in (e.body, e.query, *e.answers.values()) if _is_struct(kind)]
-    _, components = msgspec.json.schema_components([*dict.fromkeys(kinds), Problem, OAuthError], ref_template=_REF)
+    known = [*dict.fromkeys(kinds), Problem, OAuthError]
+    schemas, components = msgspec.json.schema_components(known, ref_template=_REF)
+    # Two slices may use one name for a shape of their own: the references tell which is which.
+    refs = {kind: schema["$ref"] for kind, schema in zip(known, schemas, strict=True)}
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in endpoints:
         path = _PARAMETER.sub(r"{\1}", endpoint.path)
-        paths.setdefault(path, {})[endpoint.method.lower()] = _operation(endpoint, components)
+        paths.setdefault(path, {})[endpoint.method.lower()] = _operation(endpoint, components, refs)
     info = {"title": "Clawscope", "version": version, "description": "Short-lived, narrow, signed capability tokens for AI agents."}
     return {"openapi": "3.1.0", "info": info, "paths": paths, "components": {"schemas": components, "securitySchemes": _SCHEMES}}
 
 
-def _operation(endpoint: Endpoint, components: Mapping[str, Any]) -> dict[str, Any]:
+def _operation(endpoint: Endpoint, components: Mapping[str, Any], refs: Refs) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": _operation_id(endpoint),
         "tags": [endpoint.tag],
         "summary": endpoint.summary,
         "description": f"Who may call: {endpoint.needs.sentence()}.",
-        "responses": _responses(endpoint),
+        "responses": _responses(endpoint, refs),
     }
     parameters = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
         for name in _PARAMETER.findall(endpoint.path)
     ]
-    parameters += _query_parameters(endpoint.query, components)
+    parameters += _query_parameters(endpoint.query, components, refs)
     if endpoint.idempotent:
         key = {"type": "string", "minLength": 1, "maxLength": 256, "pattern": "^[!-~]+$"}
         parameters.append({"name": "Idempotency-Key", "in": "header", "required": False, "schema": key})
@@ -81,7 +85,7 @@ def _operation(endpoint: Endpoint, components: Mapping[str, Any]) -> dict[str, A
         operation["parameters"] = parameters
     if endpoint.body is not None:
         media = "application/x-www-form-urlencoded" if endpoint.form else "application/json"
-        operation["requestBody"] = {"required": True, "content": {media: {"schema": {"$ref": _REF.format(name=endpoint.body.__name__)}}}}
+        operation["requestBody"] = {"required": True, "content": {media: {"schema": {"$ref": refs[endpoint.body]}}}}
     if endpoint.needs.kind in _SECURITY:
         operation["security"] = _SECURITY[endpoint.needs.kind]
     return operation
@@ -92,10 +96,10 @@ def _operation_id(endpoint: Endpoint) -> str:
     return f"{endpoint.method.lower()}_{words}"
 
 
-def _query_parameters(query: Any, components: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _query_parameters(query: Any, components: Mapping[str, Any], refs: Refs) -> list[dict[str, Any]]:
     if query is None:
         return []
-    schema = components[query.__name__]
+    schema = components[refs[query].rpartition("/")[2]]
     required = schema.get("required", [])
     return [
         {"name": name, "in": "query", "required": name in required, "schema": _plain(part)} for name, part in schema["properties"].items()
@@ -109,18 +113,18 @@ def _plain(schema: Mapping[str, Any]) -> dict[str, Any]:
     return {**{k: v for k, v in kept.items() if k != "anyOf"}, **options[0]} if len(options) == 1 else kept
 
 
-def _responses(endpoint: Endpoint) -> dict[str, Any]:
+def _responses(endpoint: Endpoint, refs: Refs) -> dict[str, Any]:
     responses: dict[str, Any] = {}
     for status, kind in endpoint.answers.items():
         content = (
-            {"schema": {"$ref": _REF.format(name=kind.__name__)}}
+            {"schema": {"$ref": refs[kind]}}
             if _is_struct(kind)
             else {"schema": {"type": "string"} if kind is str else {}}
         )
         responses[str(status)] = {"description": "Done." if kind is not None else "Done, without a body."}
         if kind is not None:
             responses[str(status)]["content"] = {endpoint.media_type: content}
-    error = "OAuthError" if endpoint.shape == "oauth" else "Problem"
+    error = refs[OAuthError if endpoint.shape == "oauth" else Problem]
     media = "application/json" if endpoint.shape == "oauth" else "application/problem+json"
     by_status: dict[int, list[str]] = {}
     for code in _codes(endpoint):
@@ -129,7 +133,7 @@ def _responses(endpoint: Endpoint) -> dict[str, Any]:
         if str(status) in responses:
             responses[str(status)]["description"] += " Also: " + ", ".join(names)
             continue
-        responses[str(status)] = {"description": ", ".join(names), "content": {media: {"schema": {"$ref": _REF.format(name=error)}}}}
+        responses[str(status)] = {"description": ", ".join(names), "content": {media: {"schema": {"$ref": error}}}}
     return responses
 
 
