@@ -116,11 +116,7 @@ def _plain(schema: Mapping[str, Any]) -> dict[str, Any]:
 def _responses(endpoint: Endpoint, refs: Refs) -> dict[str, Any]:
     responses: dict[str, Any] = {}
     for status, kind in endpoint.answers.items():
-        content = (
-            {"schema": {"$ref": refs[kind]}}
-            if _is_struct(kind)
-            else {"schema": {"type": "string"} if kind is str else {}}
-        )
+        content = {"schema": {"$ref": refs[kind]}} if _is_struct(kind) else {"schema": {"type": "string"} if kind is str else {}}
         responses[str(status)] = {"description": "Done." if kind is not None else "Done, without a body."}
         if kind is not None:
             responses[str(status)]["content"] = {endpoint.media_type: content}
